@@ -1,0 +1,79 @@
+# Fanout: everything a developer does, from a fresh clone, with python3 (3.11 or newer), pip, venv and make.
+# `make` alone lists the targets. Each target installs what it needs first, and only once.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# More arguments for the command behind a target: make test ARGS="-k filters", make demo ARGS="--seed 7".
+ARGS   ?=
+
+# Wheels only: a newcomer has no compiler. With hashes: what we tested is what is installed.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# One lock for every Python and architecture. No index is named in it; the reader's own pip knows one.
+# Versions stay as they are while pyproject.toml allows: make lock LOCK_ARGS=--upgrade takes newer ones.
+LOCK_ARGS ?=
+LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+        --only-binary :all: --no-header --no-emit-index-url $(LOCK_ARGS)
+
+LOCAL_STAMP := $(VENV)/.installed-local
+DEV_STAMP   := $(VENV)/.installed-dev
+
+SOURCES := consumers shared infra dashboards ops
+CHECKED := $(wildcard $(SOURCES))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint format lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(DEV_STAMP) ## Make .venv with everything that development needs
+
+demo: $(LOCAL_STAMP) ## Run the whole pipeline on this machine and verify every projection
+	$(BIN)/fanout demo $(ARGS)
+
+test: $(DEV_STAMP) ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV_STAMP) ## Check style, format, types and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CHECKED)
+	$(BIN)/lint-imports
+
+format: $(DEV_STAMP) ## Rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## Compile requirements/*.txt anew from pyproject.toml (needs uv on the PATH)
+	$(LOCK) --extra dev --group build -o requirements/dev.txt
+	$(LOCK) --extra local --group build -c requirements/dev.txt -o requirements/local.txt
+	$(LOCK) -c requirements/dev.txt -o requirements/runtime.txt
+
+clean: ## Remove .venv and everything that tools left behind
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(LOCAL_STAMP): requirements/local.txt pyproject.toml | $(BIN)/pip
+	@echo "Installing what one machine needs (once) ..."
+	@$(PIP_INSTALL) --only-binary :all: --require-hashes -r requirements/local.txt
+	@$(PIP_INSTALL) --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# dev.txt contains local.txt with the same versions, so installing it serves both.
+$(DEV_STAMP): requirements/dev.txt requirements/local.txt pyproject.toml | $(BIN)/pip
+	@echo "Installing what development needs (once) ..."
+	@$(PIP_INSTALL) --only-binary :all: --require-hashes -r requirements/dev.txt
+	@$(PIP_INSTALL) --no-index --no-deps --no-build-isolation --editable .
+	@touch $(LOCAL_STAMP) $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Fanout needs Python 3.11 or newer as '$(PYTHON)'. Install one and say which: make PYTHON=python3.12 ..." >&2; \
+	  exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) has no venv module. On Debian: apt-get install python3-venv" >&2; \
+	  exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

@@ -1,0 +1,1 @@
+"""The core that every consumer shares. Imports nothing of the rest of Fanout."""

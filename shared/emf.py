@@ -1,0 +1,88 @@
+"""CloudWatch's embedded metric format: metrics written as lines of JSON to stdout.
+
+Rules that the published schema does not express (AWS, "Specification: Embedded metric
+format"): dimension values are strings of 1 to 1,024 printable characters at the root;
+values are finite; at most 100 values per metric, 100 metrics and 30 dimensions per
+document; Timestamp is whole milliseconds; one document per line.
+"""
+
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from shared.errors import Malformed
+
+MAX_VALUES = 100
+MAX_DIMENSIONS = 30
+MAX_DIMENSION_CHARACTERS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """The values of one metric in one document. `unit` is one of CloudWatch's names."""
+
+    name: str
+    unit: str
+    values: Sequence[float]
+
+
+def check_dimension(value: str) -> str:
+    """Return `value` if CloudWatch takes it as a dimension, else raise Malformed."""
+    printable = value.isascii() and value.isprintable() and not value.isspace()
+    if printable and 0 < len(value) <= MAX_DIMENSION_CHARACTERS and not value.startswith(":"):
+        return value
+    raise Malformed(
+        "a metric dimension is empty, longer than 1,024 characters, or not printable ASCII",
+        hint="mend the writer: statuses, step names and methods are short ASCII words",
+    )
+
+
+def documents(
+    namespace: str,
+    timestamp_ms: int,
+    dimensions: Mapping[str, str],
+    metrics: Iterable[Metric],
+    properties: Mapping[str, Any] | None = None,
+) -> Iterator[bytes]:
+    """Yield the lines, each ending in a newline, that carry `metrics` for one dimension set.
+
+    More than one where a metric has over 100 values: no value is lost or averaged.
+    Properties are searchable in the log and cost no metric. Raises ValueError for a value
+    that is not finite, since CloudWatch would drop the whole document.
+    """
+    pending = list(metrics)
+    part = 0
+    while pending:
+        root: dict[str, Any] = {**(properties or {}), **dimensions}
+        definitions, rest = [], []
+        for metric in pending:
+            chunk = metric.values[part : part + MAX_VALUES]
+            if not all(map(math.isfinite, chunk)):
+                raise ValueError(f"a value of {metric.name} is not finite")
+            definitions.append({"Name": metric.name, "Unit": metric.unit})
+            root[metric.name] = chunk[0] if len(chunk) == 1 else chunk
+            if len(metric.values) > part + MAX_VALUES:
+                rest.append(metric)
+        root["_aws"] = {
+            "Timestamp": timestamp_ms,
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": namespace,
+                    "Dimensions": [list(dimensions)],
+                    "Metrics": definitions,
+                }
+            ],
+        }
+        yield orjson.dumps(root, option=orjson.OPT_APPEND_NEWLINE)
+        pending, part = rest, part + MAX_VALUES
+
+
+def write(lines: Iterable[bytes]) -> None:
+    """Print documents to stdout in one piece, where Lambda hands them to CloudWatch."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(b"".join(lines))
+    sys.stdout.buffer.flush()

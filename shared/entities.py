@@ -1,0 +1,162 @@
+"""What this table holds: the one file to edit when Fanout is pointed at another table.
+
+Everything here works on raw DynamoDB JSON, so that asking for an item's kind or version
+decodes nothing else. No other file knows a key prefix, an attribute's place, or which
+attributes are personal data.
+
+| item | PK | SK |
+|---|---|---|
+| order | `ORDER#<orderId>` | `ORDER` |
+| score | `SCORE#<scoreId>` | `USER#<userId>` |
+| total | `TOTAL#<userId>` | `TOTAL` |
+| heartbeat | `HEARTBEAT#<id>` | `HEARTBEAT` |
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from shared.codec import RawImage
+from shared.errors import Malformed
+
+PARTITION_KEY = "PK"
+SORT_KEY = "SK"
+
+# Where each index of the table looks (DESIGN §4).
+CUSTOMER_INDEX = ("CustomerOrdersIndex", "customerId", "createdAt")
+STATUS_INDEX = ("StatusIndex", "status", "createdAt")
+LEADERBOARD_INDEX = ("Leaderboard", "leaderboard", "total")
+# Every total carries this constant, so that one query reads the leaderboard in order.
+LEADERBOARD_ATTRIBUTE, LEADERBOARD_VALUE = "leaderboard", "ALL"
+
+TRACE_ATTRIBUTE = "trace"
+HEARTBEAT_TIME = "writtenAt"
+
+# Attributes of an order that name or reach a person. They may be stored (archive, index,
+# dead-letter queue); they are never logged, never in an error's text, never a dimension.
+PERSONAL_DATA = ("customer", "shippingAddress")
+
+ORDER_STATUSES = (
+    "PENDING_VALIDATION",
+    "VALIDATED",
+    "PAYMENT_COMPLETED",
+    "INVENTORY_UPDATED",
+    "SHIPPED",
+    "COMPLETED",
+    "VALIDATION_FAILED",
+    "PAYMENT_FAILED",
+    "PAYMENT_ERROR",
+    "PROCESSING_FAILED",
+)
+FINAL_STATUSES = frozenset({"COMPLETED", "VALIDATION_FAILED", "PROCESSING_FAILED"})
+
+_MAX_VERSION = 2**63 - 2
+
+
+class Kind(StrEnum):
+    """The kinds of item; the value is the prefix of the partition key."""
+
+    ORDER = "ORDER#"
+    SCORE = "SCORE#"
+    TOTAL = "TOTAL#"
+    HEARTBEAT = "HEARTBEAT#"
+    OTHER = ""
+
+
+_BY_FIRST_LETTER = {kind.value[0]: kind for kind in Kind if kind.value}
+_USER_PREFIX = "USER#"
+
+
+def key_text(keys: RawImage, name: str) -> str:
+    """The string of one key attribute. Raises Malformed if it is absent or no string."""
+    try:
+        text = keys[name]["S"]
+    except (KeyError, TypeError):
+        text = None
+    if text.__class__ is not str or not text:
+        raise Malformed(
+            f"the record's key attribute {name} is absent or no string",
+            hint="read the parked record; an item of this table has the string keys PK and SK",
+        )
+    return text
+
+
+def kind_of(keys: RawImage) -> Kind:
+    """The kind of the item with these keys; OTHER for a prefix that is not ours."""
+    text = key_text(keys, PARTITION_KEY)
+    kind = _BY_FIRST_LETTER.get(text[0], Kind.OTHER)
+    return kind if text.startswith(kind.value) else Kind.OTHER
+
+
+def item_id(keys: RawImage, kind: Kind) -> str:
+    """The id behind the partition key's prefix. Raises Malformed if there is none."""
+    text = key_text(keys, PARTITION_KEY)
+    if not text.startswith(kind.value) or len(text) == len(kind.value):
+        raise Malformed(
+            f"the partition key holds no id after {kind.value}",
+            hint="mend the writer: an item's key is its kind, '#', and its id",
+        )
+    return text[len(kind.value) :]
+
+
+def score_user(keys: RawImage) -> str:
+    """The user id in a score's sort key. Raises Malformed if there is none."""
+    text = key_text(keys, SORT_KEY)
+    if not text.startswith(_USER_PREFIX) or len(text) == len(_USER_PREFIX):
+        raise Malformed(
+            "the sort key of a score holds no user id after USER#",
+            hint="mend the writer: a score's sort key is USER#<userId>",
+        )
+    return text[len(_USER_PREFIX) :]
+
+
+def key_pair(kind: Kind, identity: str, user: str = "") -> tuple[str, str]:
+    """The (PK, SK) of an item, for those who read or write the table."""
+    sort = _USER_PREFIX + user if kind is Kind.SCORE else kind.value.rstrip("#")
+    return kind.value + identity, sort
+
+
+def version_of(image: RawImage) -> int | None:
+    """The item's own version: `metadata.version` of an order, `version` of any other.
+
+    None if the item has none. Raises Malformed if it is there and no positive integer:
+    a wrong version would order the item's changes wrongly for ever.
+    """
+    value: Any = image.get("version")
+    if value is None:
+        metadata = image.get("metadata")
+        if metadata.__class__ is dict:
+            body = metadata.get("M")
+            value = body.get("version") if isinstance(body, Mapping) else None
+        if value is None:
+            return None
+    text = value.get("N") if isinstance(value, Mapping) else None
+    if (
+        text.__class__ is str
+        and text.isascii()
+        and text.isdigit()
+        and len(text) < len(str(_MAX_VERSION))
+        and (version := int(text)) > 0
+    ):
+        return version
+    raise Malformed(
+        "the item's version is no positive integer below 10^18",
+        hint="mend the writer: each change of an item writes version = old version + 1",
+    )
+
+
+def is_heartbeat(change: Mapping[str, Any]) -> bool:
+    """Whether a change is a heartbeat's; False for anything damaged."""
+    try:
+        return bool(change["Keys"][PARTITION_KEY]["S"].startswith(Kind.HEARTBEAT.value))
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+def heartbeat_written_ms(change: Mapping[str, Any]) -> int | None:
+    """When a heartbeat was written, in milliseconds; None for one removed or damaged."""
+    try:
+        text = change["NewImage"][HEARTBEAT_TIME]["N"]
+        return int(text) if text.isascii() and text.isdigit() else None
+    except (KeyError, TypeError, AttributeError):
+        return None

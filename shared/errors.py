@@ -1,0 +1,84 @@
+"""The error tree: the type of an error decides what happens to the record.
+
+```
+FanoutError
+├── Poison            can never succeed: the record is parked, whole, in the consumer's queue
+│   ├── Malformed     the record itself is damaged or lacks what the consumer needs
+│   ├── NotAStream    what arrived is no event of a DynamoDB stream or of Kinesis
+│   └── Rejected      the destination understood the operation and refused it for good
+├── Retryable         may succeed later: the batch stops here and Lambda redelivers
+│   ├── Unavailable   the destination did not answer, or asked to come back later
+│   ├── DeadlineNear  no time was left to begin the write
+│   └── ParkingFailed the dead-letter queue did not take a poison record
+├── InvalidSpec       a consumer's declaration that AWS, or Fanout, would refuse
+├── InvalidFilter     a filter pattern that AWS would refuse
+└── InvalidSettings   a setting that is missing or wrong
+```
+"""
+
+
+class FanoutError(Exception):
+    """Base of all errors raised on purpose.
+
+    Attributes:
+        reason: what is wrong, without personal data.
+        hint: what the person on call can do next.
+        consumer: name of the consumer, filled in by the runtime.
+        sequence_number: of the record concerned, filled in by the runtime.
+    """
+
+    def __init__(self, reason: str, *, hint: str = "") -> None:
+        """Keep `reason` and `hint`; the runtime adds who and where."""
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+        self.consumer = ""
+        self.sequence_number = ""
+
+    def __str__(self) -> str:
+        """Reason, then the next step."""
+        return f"{self.reason} ({self.hint})" if self.hint else self.reason
+
+
+class Poison(FanoutError):
+    """Can never succeed; parked whole."""
+
+
+class Malformed(Poison):
+    """The record is damaged, or lacks an attribute that this consumer needs."""
+
+
+class NotAStream(Poison):
+    """The event is neither from a DynamoDB stream nor from Kinesis."""
+
+
+class Rejected(Poison):
+    """The destination refused the operation for good; `reason` is the destination's."""
+
+
+class Retryable(FanoutError):
+    """May succeed later; reported to Lambda, which redelivers from here."""
+
+
+class Unavailable(Retryable):
+    """The destination did not answer in time, or answered that it is overloaded."""
+
+
+class DeadlineNear(Retryable):
+    """Too little of the invocation's time was left to begin this write."""
+
+
+class ParkingFailed(Retryable):
+    """The dead-letter queue did not take the record: it stays in the stream."""
+
+
+class InvalidSpec(FanoutError):
+    """A `ConsumerSpec` that AWS would refuse, or that breaks a rule of Fanout."""
+
+
+class InvalidFilter(FanoutError):
+    """A filter pattern that AWS would refuse when the mapping is created."""
+
+
+class InvalidSettings(FanoutError):
+    """One or more settings are missing or cannot be read."""

@@ -1,0 +1,55 @@
+"""One line per batch: its metrics in EMF, which is also its structured log line.
+
+The properties beside the metrics (request, range of sequence numbers) are searchable in Logs
+Insights and cost no metric, so a second log line for the same batch would say nothing new.
+"""
+
+from dataclasses import dataclass, field
+
+from shared import emf, metric_names
+from shared.emf import Metric
+from shared.metric_names import MetricName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchReport:
+    """What is known of a batch once it has ended; times in milliseconds."""
+
+    consumer: str
+    timestamp_ms: int
+    duration_ms: float
+    records: int
+    operations: int
+    parked: int
+    retried: int
+    conflicts: int
+    freshness_ms: list[int] = field(default_factory=list)
+    request_id: str = ""
+    first_sequence_number: str = ""
+    last_sequence_number: str = ""
+
+
+def write_report(report: BatchReport) -> None:
+    """Print the batch's line to stdout."""
+    values: tuple[tuple[MetricName, list[float]], ...] = (
+        (metric_names.RECORDS, [report.records]),
+        (metric_names.OPERATIONS, [report.operations]),
+        (metric_names.PARKED, [report.parked]),
+        (metric_names.RETRIED, [report.retried]),
+        (metric_names.CONFLICTS, [report.conflicts]),
+        (metric_names.BATCH_DURATION, [round(report.duration_ms, 3)]),
+        (metric_names.FRESHNESS, [*report.freshness_ms]),
+    )
+    emf.write(
+        emf.documents(
+            metric_names.PIPELINE,
+            report.timestamp_ms,
+            {metric_names.CONSUMER: report.consumer},
+            [Metric(name.name, name.unit, numbers) for name, numbers in values if numbers],
+            {
+                "requestId": report.request_id,
+                "firstSequenceNumber": report.first_sequence_number,
+                "lastSequenceNumber": report.last_sequence_number,
+            },
+        )
+    )

@@ -1,0 +1,70 @@
+"""Tracing: the one file that knows X-Ray.
+
+One subsegment per batch, in the function's own trace. For each sampled record that carries
+`trace`, the X-Ray header of the request that wrote it, a segment in *that* trace, so that one
+trace shows the write and all its projections. With tracing off nothing is imported: the SDK
+costs more than the rest of a cold start together.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from shared.entities import TRACE_ATTRIBUTE
+from shared.errors import Malformed
+from shared.records import Record
+
+
+def batch_span(consumer: str, enabled: bool) -> AbstractContextManager[Any]:
+    """A subsegment around one batch; does nothing unless enabled."""
+    return _subsegment(consumer) if enabled else nullcontext()
+
+
+@contextmanager
+def _subsegment(consumer: str) -> Iterator[Any]:
+    from aws_xray_sdk.core import xray_recorder
+
+    with xray_recorder.in_subsegment(f"fanout.{consumer}") as subsegment:
+        yield subsegment
+
+
+def sampled_header(record: Record) -> tuple[str, str] | None:
+    """(trace id, parent id) of the writing request, if the record carries a sampled one.
+
+    A damaged header is no reason to disturb a record: it counts as none.
+    """
+    try:
+        image = record.new or record.old
+        header = image.get(TRACE_ATTRIBUTE) if image else None
+    except Malformed:
+        return None
+    if not isinstance(header, str):
+        return None
+    parts = dict(part.strip().partition("=")[::2] for part in header.split(";"))
+    if parts.get("Sampled") != "1" or not parts.get("Root") or not parts.get("Parent"):
+        return None
+    return parts["Root"], parts["Parent"]
+
+
+def link_records(
+    consumer: str, records: Iterable[Record], start_seconds: float, end_seconds: float
+) -> int:
+    """Send a segment into the writer's trace for each sampled record; return how many.
+
+    Times are seconds since the epoch. Segments go to the daemon by UDP: nobody waits for them.
+    """
+    sent = 0
+    for record in records:
+        header = sampled_header(record)
+        if header is None:
+            continue
+        from aws_xray_sdk.core import xray_recorder
+        from aws_xray_sdk.core.models.segment import Segment
+
+        segment = Segment(f"fanout.{consumer}", header[0], header[1], sampled=True)
+        segment.start_time = start_seconds
+        segment.put_annotation("event_id", record.event_id)
+        segment.close(end_seconds)
+        xray_recorder.emitter.send_entity(segment)
+        sent += 1
+    return sent

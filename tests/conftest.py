@@ -1,0 +1,32 @@
+"""What every test may use: hypothesis profiles and the recorded material beside the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# No deadlines: a shared machine pauses any example now and then, and that is no fault of the code.
+settings.register_profile("dev", deadline=None)
+# In CI the same examples on every run, so that a red build is red for its author alone.
+settings.register_profile(
+    "ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+@pytest.fixture(scope="session")
+def shared_testdata() -> Path:
+    """The folder of material recorded from AWS, kept beside the repository; skips without it.
+
+    For tests that check the whole of it. What must hold everywhere stands in our own form in
+    `tests/`, so that a clone alone is enough to pass.
+    """
+    folder = ROOT.parent / "shared" / "testdata"
+    if not folder.is_dir():
+        pytest.skip(f"recorded material is not here: no folder {folder}")
+    return folder
