@@ -1,0 +1,1 @@
+"""The consumers, one folder each; `registry` lists them."""

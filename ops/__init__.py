@@ -1,0 +1,1 @@
+"""The `fanout` command: everything that people do with a pipeline."""

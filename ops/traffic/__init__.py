@@ -1,0 +1,1 @@
+"""Traffic: an application that writes orders and scores as real ones do."""

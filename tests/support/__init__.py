@@ -1,0 +1,1 @@
+"""What tests share: records built by hand, and real servers."""
