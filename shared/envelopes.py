@@ -79,7 +79,8 @@ def _read_entry(entry: Any) -> Record | Unreadable:
 
 def _sequence_number(part: Any, name: str) -> str:
     text = part.get(name) if isinstance(part, dict) else None
-    if text.__class__ is not str or not text.isdigit() or not text.isascii():
+    # Only echoed to Lambda, never computed with: whatever names the record will do.
+    if text.__class__ is not str or not text:
         raise malformed_record("has no sequence number")
     return text
 

@@ -1,0 +1,1 @@
+"""`fanout verify`: is each projection what the table says it should be?"""
