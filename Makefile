@@ -19,8 +19,7 @@ LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 
 LOCAL_STAMP := $(VENV)/.installed-local
 DEV_STAMP   := $(VENV)/.installed-dev
 
-SOURCES := consumers shared infra dashboards ops
-CHECKED := $(wildcard $(SOURCES))
+TYPED := $(wildcard shared consumers infra dashboards ops bench tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -40,8 +39,8 @@ test: $(DEV_STAMP) ## Run the tests
 lint: $(DEV_STAMP) ## Check style, format, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(CHECKED)
-	$(BIN)/lint-imports
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/lint-imports --no-logo
 
 format: $(DEV_STAMP) ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .

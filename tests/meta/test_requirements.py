@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tests.meta import project
 
 LOCKS = ("runtime", "local", "dev")
 PINNED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[^ ;]+)(?: ;[^\\]*)? \\$")
+# Of Python 3.14, used where it is there.
+STANDARD = sys.stdlib_module_names | {"compression"}
 FIRST_PARTY = {*project.PACKAGES, "bench", "tests"}
 # Which lock must hold what a folder imports. Anything else runs with everything installed.
 LOCK_OF = {"consumers": "runtime", "shared": "runtime", "infra": "local", "ops": "local"}
@@ -43,20 +46,28 @@ def direct(name: str) -> list[Requirement]:
     return [requirement for requirement in parsed if requirement.name != "fanout"]
 
 
+def run_time_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those that only a type checker reads."""
+    yield node
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        children = node.orelse
+    for child in children:
+        yield from run_time_nodes(child)
+
+
 def imported(folder: str) -> dict[str, Path]:
     """Top-level names that a folder imports from elsewhere, each with one file that does."""
     names: dict[str, Path] = {}
+    if not (project.ROOT / folder).is_dir():
+        return names
     for path in project.files(".py", under=project.ROOT / folder):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in run_time_nodes(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0]: path for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 names[node.module.split(".")[0]] = path
-    return {
-        name: path
-        for name, path in names.items()
-        if name not in sys.stdlib_module_names and name not in FIRST_PARTY
-    }
+    return {name: path for name, path in names.items() if name not in STANDARD | FIRST_PARTY}
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -109,3 +120,10 @@ def test_what_is_imported_is_asked_for(folder: str, name: str) -> None:
         if not asked & set(map(canonicalize_name, distributions.get(module, ())))
     }
     assert not missing, f"not among the dependencies that {folder} may count on"
+
+
+def test_imports_for_types_alone_ask_for_nothing() -> None:
+    code = "if TYPE_CHECKING:\n  import a\nelse:\n  import b\ndef f():\n  import c"
+    nodes = run_time_nodes(ast.parse(code))
+    seen = [node.names[0].name for node in nodes if isinstance(node, ast.Import)]
+    assert seen == ["b", "c"]
