@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
 from ops.traffic import orders, scores
@@ -38,6 +38,11 @@ class Tally:
         with self._lock:
             for name, count in counts.items():
                 setattr(self, name, getattr(self, name) + count)
+
+    def counts(self) -> dict[str, int]:
+        """All counts by name, for a table or JSON."""
+        names = (entry.name for entry in fields(self) if not entry.name.startswith("_"))
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)

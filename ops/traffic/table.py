@@ -8,7 +8,6 @@ from botocore.exceptions import ClientError
 
 from shared import entities
 from shared.clients import aws_client
-from shared.clock import now_ms
 from shared.codec import decode_image, encode_image
 
 Item = dict[str, Any]
@@ -72,17 +71,6 @@ class Table:
             ConsistentRead=True,
         )
         return decode_image(answer["Item"]) if "Item" in answer else None
-
-    def beat(self, heartbeat_id: str = "main") -> None:
-        """Write the heartbeat, from which each consumer's freshness is measured."""
-        partition, sort = entities.key_pair(entities.Kind.HEARTBEAT, heartbeat_id)
-        self._client.update_item(
-            TableName=self._name,
-            Key=encode_image({entities.PARTITION_KEY: partition, entities.SORT_KEY: sort}),
-            UpdateExpression=f"SET {entities.HEARTBEAT_TIME} = :now ADD #v :one",
-            ExpressionAttributeNames={"#v": "version"},
-            ExpressionAttributeValues={":now": {"N": str(now_ms())}, ":one": {"N": "1"}},
-        )
 
     def _guarded(self, call: Any, **arguments: Any) -> None:
         try:

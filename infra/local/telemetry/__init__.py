@@ -1,0 +1,1 @@
+"""What CloudWatch does, on one machine: collect EMF lines, evaluate alarms, page."""

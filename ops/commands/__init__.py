@@ -1,0 +1,1 @@
+"""One file per command; `ops.cli` puts them together."""

@@ -1,0 +1,49 @@
+"""Find a running pipeline by its state folder and lead this process's clients to it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from infra.local.deployment import Deployment
+from ops.console import Failure
+
+DEFAULT_STATE = Path(".fanout")
+
+
+def state_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--state`, the same for every command."""
+    return click.option(
+        "--state",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=DEFAULT_STATE,
+        show_default=True,
+        envvar="FANOUT_STATE",
+        help="Folder in which `fanout up` keeps its state.",
+    )(command)
+
+
+def open_deployment(state: Path) -> Deployment:
+    """The pipeline that was started on `state`; from here on boto reaches its AWS."""
+    try:
+        deployment = Deployment.load(state)
+    except FileNotFoundError:
+        raise Failure(
+            f"no pipeline has been started in {state}",
+            "start one with `fanout up`, or say where it is with --state",
+        ) from None
+    if not is_running(deployment):
+        raise Failure(f"the pipeline in {state} is not running", "start it again with `fanout up`")
+    os.environ.update(deployment.aws_environment())
+    return deployment
+
+
+def is_running(deployment: Deployment) -> bool:
+    """Whether the process that ran the pipeline is still there."""
+    try:
+        os.kill(deployment.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return deployment.pid > 0
