@@ -2,8 +2,9 @@
 
 Rules that the published schema does not express (AWS, "Specification: Embedded metric
 format"): dimension values are strings of 1 to 1,024 printable characters at the root;
-values are finite; at most 100 values per metric, 100 metrics and 30 dimensions per
-document; Timestamp is whole milliseconds; one document per line.
+values are finite, and from -2^360 to 2^360 (API reference, "MetricDatum"); at most 100 values
+per metric, 100 metrics and 30 dimensions per document; Timestamp is whole milliseconds; one
+document per line.
 """
 
 import math
@@ -19,6 +20,7 @@ from shared.errors import Malformed
 MAX_VALUES = 100
 MAX_DIMENSIONS = 30
 MAX_DIMENSION_CHARACTERS = 1024
+MAX_MAGNITUDE = 2.0**360
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def documents(
 
     More than one where a metric has over 100 values: no value is lost or averaged.
     Properties are searchable in the log and cost no metric. Raises ValueError for a value
-    that is not finite, since CloudWatch would drop the whole document.
+    that is not finite or over MAX_MAGNITUDE, since CloudWatch would drop it.
     """
     pending = list(metrics)
     part = 0
@@ -61,8 +63,9 @@ def documents(
         definitions, rest = [], []
         for metric in pending:
             chunk = metric.values[part : part + MAX_VALUES]
-            if not all(map(math.isfinite, chunk)):
-                raise ValueError(f"a value of {metric.name} is not finite")
+            # In this order: a maximum of numbers with a NaN among them means nothing.
+            if not all(map(math.isfinite, chunk)) or max(map(abs, chunk)) > MAX_MAGNITUDE:
+                raise ValueError(f"a value of {metric.name} is beyond what CloudWatch takes")
             definitions.append({"Name": metric.name, "Unit": metric.unit})
             root[metric.name] = chunk[0] if len(chunk) == 1 else chunk
             if len(metric.values) > part + MAX_VALUES:

@@ -36,6 +36,22 @@ HEARTBEAT_TIME = "writtenAt"
 # dead-letter queue); they are never logged, never in an error's text, never a dimension.
 PERSONAL_DATA = ("customer", "shippingAddress")
 
+# Where an order keeps what support staff look for: a field of the order index and the path of
+# its attribute. "*" stands for every member of a list.
+SEARCHED_ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    "customerId": ("customerId",),
+    "name": ("customer", "name"),
+    "email": ("customer", "email"),
+    "status": ("status",),
+    "product": ("items", "*", "name"),
+    "productId": ("items", "*", "productId"),
+    "city": ("shippingAddress", "city"),
+    "postcode": ("shippingAddress", "zipCode"),
+    "totalAmount": ("totalAmount",),
+    "createdAt": ("createdAt",),
+    "updatedAt": ("metadata", "updatedAt"),
+}
+
 ORDER_STATUSES = (
     "PENDING_VALIDATION",
     "VALIDATED",

@@ -9,8 +9,8 @@ rules are event-ruler's:
 - Only values that are neither object nor array are fields. An array is its elements, any of which
   is enough; an empty array or object is no field at all.
 - Fields that satisfy one pattern may not come from different elements of the same array.
-- Paths are settled in the order of their names. `exists: false` looks for a field in those
-  array elements that earlier paths have settled on, and in all others of the record.
+- Paths are settled in the order of their names. Where earlier ones have settled on an element of
+  an array, `exists: false` looks into that element alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +26,9 @@ Settled = Mapping[Place, int]
 
 Look = Callable[[Record], bool | None]
 
+# The ways to spell a path grow with the square of its length; longer ones are for `search` alone.
+_MAX_SEGMENTS = 32
+
 _MISSING: Any = object()
 
 
@@ -34,36 +37,30 @@ class Path:
 
     Attributes:
         name: the keys, joined by dots.
-        segments: what the name falls into at its dots.
-        spellings: for each step along the segments, the keys that lead on from there in a
-            record, the plain one first, each with the step that it reaches.
         absent: whether the path may be missing.
         accepts: whether one value is accepted.
         look: whether a record satisfies this path, or None where it takes `search` to tell.
     """
 
-    __slots__ = ("absent", "accepts", "look", "name", "segments", "spellings")
+    __slots__ = ("absent", "accepts", "look", "name")
 
     def __init__(self, name: str, accepts: Accepts) -> None:
         """Compile the conditions."""
         self.name = name
-        self.segments = tuple(name.split("."))
-        self.spellings = (*map(self._spellings_from, range(len(self.segments))), ())
         self.absent = accepts.absent
         self.accepts = value_test(accepts)
         self.look = _look(self, string_test(accepts))
 
-    def _spellings_from(self, start: int) -> tuple[tuple[int, str], ...]:
-        ends = range(start + 1, len(self.segments) + 1)
-        return tuple((end, ".".join(self.segments[start:end])) for end in ends)
-
 
 def _look(path: Path, accepts_text: Callable[[str], object]) -> Look:
-    segments, absent, accepts = path.segments, path.absent, path.accepts
+    absent, accepts = path.absent, path.accepts
+    segments = path.name.split(".")
+    if len(segments) > _MAX_SEGMENTS:
+        return lambda _: None
     # For each key but the last, the keys with dots that would spell this path another way.
     dotted = tuple(
-        (segment, tuple(key for _, key in spellings[1:]))
-        for segment, spellings in zip(segments[:-1], path.spellings, strict=False)
+        (segment, tuple(".".join(segments[at:end]) for end in range(at + 2, len(segments) + 1)))
+        for at, segment in enumerate(segments[:-1])
     )
 
     def look(record: Record) -> bool | None:
@@ -152,26 +149,26 @@ def _still_needed(settled: Settled, paths: tuple[Path, ...]) -> Settled:
 
 def _fields(path: Path, record: Record, settled: Settled) -> Iterator[tuple[object, Settled]]:
     """The record's fields of this name, each with the array elements that it settles on."""
-    end = len(path.segments)
-    # A stack of our own: a hostile record may nest arrays deeper than Python nests calls.
+    name, end = path.name, len(path.name)
+    # A stack of our own: a hostile record may nest arrays deeper than Python nests calls. Each
+    # entry says up to which character the name is spelled; past its end it is complete.
     stack: list[tuple[Any, int, Place, Settled]] = [(record, 0, (), settled)]
     while stack:
-        node, step, place, chosen = stack.pop()
+        node, start, place, chosen = stack.pop()
         if isinstance(node, Mapping):
-            stack.extend(
-                (node[key], reached, (*place, key), chosen)
-                for reached, key in path.spellings[step]
-                if key in node
-            )
+            for key, value in node.items():
+                stop = start + len(key)
+                if name.startswith(key, start) and (stop == end or name[stop] == "."):
+                    stack.append((value, stop + 1, (*place, key), chosen))
         elif not isinstance(node, (list, tuple)):
-            if step == end:
+            if start > end:
                 yield node, chosen
         else:
-            if step == end:
+            if start > end:
                 yield from ((item, chosen) for item in node if not _is_container(item))
             only = chosen.get(place)
             stack.extend(
-                (node[index], step, (*place, index), {**chosen, place: index})
+                (node[index], start, (*place, index), {**chosen, place: index})
                 for index in (range(len(node)) if only is None else (only,))
                 if _is_container(node[index])
             )

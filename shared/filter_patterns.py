@@ -4,6 +4,9 @@ Refuses what CreateEventSourceMapping answers with "Invalid filter pattern defin
 where and what to write instead. The operators are those that Lambda documents ("Filter rule
 syntax" in its developer guide); EventBridge's others (`wildcard`, `cidr`, anything nested) are
 refused by name.
+
+One flaw of the engine is not repeated here: event-ruler 2.0.1 loses an alternative that widens the
+list of an earlier one, `{"$or": [{"a": ["x"]}, {"a": ["x", "y"]}]}` misses y. Write one list.
 """
 
 import json

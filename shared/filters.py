@@ -59,7 +59,7 @@ class Filter:
 def _compile(alternative: Alternative) -> tuple[tuple[Look, ...], tuple[Path, ...]]:
     paths = [Path(name, accepts) for name, accepts in alternative.items()]
     # The shortest paths first: they cost least and tell most, as eventName does.
-    looks = tuple(path.look for path in sorted(paths, key=lambda path: len(path.segments)))
+    looks = tuple(path.look for path in sorted(paths, key=lambda path: path.name.count(".")))
     return looks, tuple(sorted(paths, key=order))
 
 

@@ -149,9 +149,14 @@ class Record:
 
         Raises Malformed if the record does not say.
         """
-        return self._created_us() // 1000
+        return self.created_us // 1000
 
-    def _created_us(self) -> int:
+    @property
+    def created_us(self) -> int:
+        """When the change was made, in microseconds, as exactly as the record says it.
+
+        Raises Malformed if it does not say.
+        """
         created = self.change.get("ApproximateCreationDateTime")
         if created.__class__ not in (int, float) or not 0 < created < 10**17:
             raise malformed_record("has no creation time")
@@ -174,7 +179,7 @@ class Record:
         assert image is not None  # require_images
         version = entities.version_of(image.raw)
         if version is None:
-            return self._created_us()
+            return self.created_us
         return version + 1 if new is None else version
 
     @property

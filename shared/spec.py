@@ -122,7 +122,8 @@ class ConsumerSpec:
         alarms, burn_rates: what it is paged for.
         batch_size: records per invocation, at most.
         window_seconds: how long Lambda waits to fill a batch.
-        retries: of a failing batch before it goes to the on-failure destination.
+        retries: of a failing batch before it goes to the on-failure destination; -1 for as often
+            as it takes: an outage delays, it never drops.
         record_age_seconds: after which a record goes there untried; -1 for never.
         parallelization: concurrent batches per shard (order holds per item).
         tumbling_window_seconds: 0 for none.
@@ -142,7 +143,7 @@ class ConsumerSpec:
     burn_rates: tuple[BurnRate, ...] = (FAST_BURN, SLOW_BURN)
     batch_size: int = 1_000
     window_seconds: int = 0
-    retries: int = 100
+    retries: int = -1
     record_age_seconds: int = -1
     parallelization: int = 1
     tumbling_window_seconds: int = 0

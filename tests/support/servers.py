@@ -7,6 +7,7 @@ own (`unique`). Tests that kill servers start their own, on a state folder of th
 from __future__ import annotations
 
 import os
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -31,6 +32,15 @@ def local_servers() -> Iterator[LocalServers]:
 def aws_server(state: Path | None = None) -> LocalServers:
     """The AWS server alone, not started yet."""
     return LocalServers(state=state, given=NOWHERE)
+
+
+def kill_aws(servers: LocalServers) -> None:
+    """SIGKILL the AWS server and wait until its supervisor has it back."""
+    server = servers["aws"]
+    was = server.status()
+    os.kill(was.pid, signal.SIGKILL)
+    eventually(lambda: server.status().pid not in {0, was.pid}, "the server is restarted")
+    assert server.status().restarts == was.restarts + 1
 
 
 def client(endpoints: Endpoints, service: str) -> Any:

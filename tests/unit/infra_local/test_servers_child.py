@@ -18,11 +18,13 @@ from tests.support.servers import eventually, is_running
 ROOT = Path(__file__).resolve().parents[3]
 
 SLEEP = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"]
-DEAF = [
-    *(sys.executable, "-I", "-S", "-u", "-c"),
-    "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf')\n"
-    "time.sleep(600)",
-]
+IGNORE = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf")
+time.sleep(600)
+"""
+DEAF = [sys.executable, "-I", "-S", "-u", "-c", IGNORE]
 
 # Forks from a thread that then ends: the kernel's death signal is bound to the forking thread.
 PARENT = """

@@ -120,8 +120,7 @@ def test_killing_the_parent_takes_all_servers_along(start_parent: Callable[..., 
     assert len(said["pids"]) == 3
     assert all(is_running(pid) for pid in said["pids"])
     os.kill(parent.pid, signal.SIGKILL)
-    for pid in said["pids"]:
-        eventually(lambda pid=pid: not is_running(pid), f"server {pid} is gone")
+    eventually(lambda: not any(map(is_running, said["pids"])), "all servers are gone")
 
 
 def test_ctrl_c_stops_all_in_order(start_parent: Callable[..., Any]) -> None:
@@ -171,12 +170,12 @@ def test_a_crashed_server_is_back_on_its_port(tmp_path: Path) -> None:
     server.start()
     try:
         port, url = server.port, server.url
+        pids = [server.status().pid]
         for crash in (1, 2):
-            pid = eventually(lambda: server.status().pid, "it runs")
-            os.kill(pid, signal.SIGKILL)
-            eventually(lambda crash=crash: server.status().restarts == crash, "it is restarted")
-            eventually(lambda: server.status().pid and pong(port), "it answers again")
-            assert server.status().pid != pid
+            os.kill(pids[-1], signal.SIGKILL)
+            eventually(lambda: server.status().pid not in {0, *pids} and pong(port), "it is back")
+            pids.append(server.status().pid)
+            assert server.status().restarts == crash
             assert "signal 9" in server.status().trouble
         assert (server.port, server.url) == (port, url)
     finally:
@@ -243,7 +242,7 @@ def test_a_server_that_never_answers_is_given_up_and_stopped(tmp_path: Path) -> 
         ready=lambda _port: True,
         url=str,
     )
-    with pytest.raises(ServerFailed, match="did not answer within 0.3 s.*log is empty"):
+    with pytest.raises(ServerFailed, match=r"did not answer within 0.3 s.*log is empty"):
         one(program, tmp_path, ready_seconds=0.3).start()
     assert not servers_under(tmp_path)
 

@@ -1,0 +1,389 @@
+"""What the AWS server acknowledged is there after SIGKILL, in the same order and numbers."""
+
+from __future__ import annotations
+
+import random
+import resource
+import socket
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.local.servers import LocalServers
+from infra.local.servers import server as server_module
+from tests.support.servers import (
+    aws_server,
+    client,
+    eventually,
+    iterator,
+    kill_aws,
+    make_table,
+    read,
+    scan,
+    unique,
+)
+
+KILLS = 3
+WRITERS = 3
+SEED = 20_260_117
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServers]:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        aws_server(tmp_path_factory.mktemp("durable")) as servers,
+    ):
+        # So many kills in a row would make the supervisor wait longer and longer.
+        patch.setattr(server_module, "LAST_BACKOFF_SECONDS", 0.1)
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def dynamodb(servers: LocalServers) -> Any:
+    return client(servers.endpoints, "dynamodb")
+
+
+@pytest.fixture(scope="module")
+def streams(servers: LocalServers) -> Any:
+    return client(servers.endpoints, "dynamodbstreams")
+
+
+def key(name: str) -> dict[str, Any]:
+    return {"PK": {"S": name}, "SK": {"S": "ITEM"}}
+
+
+def bump(name: str, table: str) -> dict[str, Any]:
+    return {
+        "TableName": table,
+        "Key": key(name),
+        "UpdateExpression": "SET filler = :filler ADD version :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}, ":filler": {"S": "x" * 500}},
+    }
+
+
+class Writer(threading.Thread):
+    """Writes versions 1, 2, 3… to items of its own until told to stop, and notes the answers.
+
+    An unanswered write is repeated under a condition, so that it is made once.
+    """
+
+    def __init__(self, dynamodb: Any, table: str, number: int) -> None:
+        super().__init__(name=f"writer {number}", daemon=True)
+        self.enough = threading.Event()
+        self.acknowledged: dict[str, int] = defaultdict(int)
+        self.unanswered = 0
+        self._dynamodb = dynamodb
+        self._table = table
+        self._number = number
+        self._random = random.Random(SEED + number)
+
+    def run(self) -> None:
+        while not self.enough.is_set():
+            if self._random.random() < 0.5:
+                self._write([f"single-{self._number}-{self._random.randrange(5)}"])
+            else:
+                pair = f"{self._number}-{self._random.randrange(5)}"
+                self._write([f"left-{pair}", f"right-{pair}"])
+
+    def _write(self, names: list[str]) -> None:
+        version = self.acknowledged[names[0]] + 1
+        while not self._try(names, version):
+            self.unanswered += 1
+            if self.enough.is_set():
+                return  # the test looks at whether it was made
+            time.sleep(0.02)
+        for name in names:
+            self.acknowledged[name] = version
+
+    def _try(self, names: list[str], version: int) -> bool:
+        condition = "attribute_not_exists(version) OR version < :version"
+        updates = []
+        for name in names:
+            update = bump(name, self._table)
+            update["ConditionExpression"] = condition
+            update["ExpressionAttributeValues"][":version"] = {"N": str(version)}
+            updates.append(update)
+        try:
+            if len(updates) == 1:
+                self._dynamodb.update_item(**updates[0])
+            else:
+                self._dynamodb.transact_write_items(
+                    TransactItems=[{"Update": update} for update in updates]
+                )
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            assert code in {"ConditionalCheckFailedException", "TransactionCanceledException"}, code
+            return True  # an earlier try was made after all
+        except BotoCoreError:
+            return False
+        return True
+
+
+class Reader(threading.Thread):
+    """Reads the stream as it grows, through every restart, by one chain of iterators."""
+
+    def __init__(self, streams: Any, arn: str) -> None:
+        super().__init__(name="reader", daemon=True)
+        self.enough = threading.Event()
+        self.records: list[dict[str, Any]] = []
+        self.failures = 0
+        self._streams = streams
+        self._position = iterator(streams, arn)
+
+    def run(self) -> None:
+        while not self.enough.is_set():
+            try:
+                page = self._streams.get_records(ShardIterator=self._position)
+            except BotoCoreError:
+                self.failures += 1
+                time.sleep(0.02)
+                continue
+            self.records += page["Records"]
+            self._position = page["NextShardIterator"]
+            time.sleep(0.005)
+
+
+def numbers(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(record["dynamodb"]["SequenceNumber"], record["eventID"]) for record in records]
+
+
+def test_nothing_acknowledged_is_lost_to_kills_under_load(
+    servers: LocalServers, dynamodb: Any, streams: Any
+) -> None:
+    table = unique("load")
+    arn = make_table(dynamodb, table)
+    writers = [Writer(dynamodb, table, number) for number in range(WRITERS)]
+    reader = Reader(streams, arn)
+    moments = random.Random(SEED)
+    for thread in (*writers, reader):
+        thread.start()
+    for _ in range(KILLS):
+        time.sleep(moments.uniform(0.3, 0.8))
+        kill_aws(servers)
+    time.sleep(0.3)
+    for writer in writers:
+        writer.enough.set()
+    for writer in writers:
+        writer.join(60)
+        assert not writer.is_alive()
+    records, _ = read(streams, iterator(streams, arn))
+    eventually(lambda: len(reader.records) >= len(records), "the reader has seen all")
+    reader.enough.set()
+    reader.join(60)
+
+    # The kills did hit somebody, and there was something to lose.
+    assert sum(writer.unanswered for writer in writers) > 0
+    assert reader.failures > 0
+    acknowledged = {k: v for writer in writers for k, v in writer.acknowledged.items()}
+    assert sum(acknowledged.values()) > 100
+
+    items = scan(dynamodb, table)
+    versions = {name: int(item["version"]["N"]) for name, item in items.items()}
+    for name, version in acknowledged.items():
+        assert versions[name] - version in {0, 1}, name
+    for name, version in versions.items():
+        if name.startswith("left-"):
+            assert versions[name.replace("left-", "right-")] == version
+
+    # A record for each version, each holding the image that the one before it left.
+    images: dict[str, Any] = {}
+    for record in records:
+        change = record["dynamodb"]
+        name = change["Keys"]["PK"]["S"]
+        assert change.get("OldImage") == images.get(name)
+        assert record["eventName"] == ("MODIFY" if name in images else "INSERT")
+        images[name] = change["NewImage"]
+    assert images == items
+    sequence = [int(number) for number, _ in numbers(records)]
+    assert sequence == sorted(set(sequence))
+    # Who read along saw the very same, record by record.
+    assert numbers(reader.records) == numbers(records)
+
+
+def test_a_checkpoint_from_before_a_kill_reads_on_where_it_stopped(
+    servers: LocalServers, dynamodb: Any, streams: Any
+) -> None:
+    table = unique("checkpoint")
+    arn = make_table(dynamodb, table)
+    for _ in range(3):
+        dynamodb.update_item(**bump("a", table))
+    before, position = read(streams, iterator(streams, arn))
+    kill_aws(servers)
+    assert dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"] == arn
+    for _ in range(2):
+        dynamodb.update_item(**bump("a", table))
+    middle, last = (before[number]["dynamodb"]["SequenceNumber"] for number in (1, -1))
+    everything, _ = read(streams, iterator(streams, arn))
+    assert numbers(everything[:3]) == numbers(before)
+    assert everything[:3] == before
+    assert int(everything[3]["dynamodb"]["SequenceNumber"]) > int(last)
+    assert read(streams, iterator(streams, arn, after=middle))[0] == everything[2:]
+    assert read(streams, iterator(streams, arn, after=last))[0] == everything[3:]
+    assert read(streams, position)[0] == everything[3:]
+
+
+def test_every_kind_of_write_survives(servers: LocalServers, dynamodb: Any, streams: Any) -> None:
+    table, plain = unique("kinds"), unique("plain")
+    arn = make_table(dynamodb, table)
+    assert make_table(dynamodb, plain, stream=False) == ""
+    binary = {"B": b"\x00\xff"}
+    number = {"N": "12345678901234567890123456789012345678"}
+    odd = {"blob": binary, "exact": number, "text": {"S": "é\u2028\x00"}, "set": {"SS": ["a"]}}
+    for name in ("put", "gone", "batch-gone", "transact-gone"):
+        dynamodb.put_item(TableName=table, Item={**key(name), **odd})
+    dynamodb.put_item(TableName=table, Item={**key("put"), **odd})  # no change, no record
+    dynamodb.put_item(TableName=plain, Item={**key("plain"), **odd})
+    dynamodb.delete_item(TableName=table, Key=key("gone"))
+    dynamodb.batch_write_item(
+        RequestItems={
+            table: [
+                {"PutRequest": {"Item": key("batch")}},
+                {"DeleteRequest": {"Key": key("batch-gone")}},
+            ],
+            plain: [{"PutRequest": {"Item": key("batch")}}],
+        }
+    )
+    dynamodb.transact_write_items(
+        TransactItems=[
+            {"Put": {"TableName": table, "Item": key("transact")}},
+            {"Delete": {"TableName": table, "Key": key("transact-gone")}},
+            {"Update": bump("transact-update", table)},
+            {"Update": bump("transact-update", plain)},
+        ]
+    )
+    dynamodb.execute_statement(
+        Statement=f"INSERT INTO \"{table}\" VALUE {{'PK': 'partiql', 'SK': 'ITEM'}}"
+    )
+    items, plain_items = scan(dynamodb, table), scan(dynamodb, plain)
+    records, _ = read(streams, iterator(streams, arn))
+    assert set(items) == {"put", "batch", "transact", "transact-update", "partiql"}
+    assert set(plain_items) == {"plain", "batch", "transact-update"}
+    kill_aws(servers)
+    assert scan(dynamodb, table) == items
+    assert scan(dynamodb, plain) == plain_items
+    assert read(streams, iterator(streams, arn))[0] == records
+    assert dynamodb.describe_table(TableName=table)["Table"]["ItemCount"] == len(items)
+
+
+def test_definitions_survive(servers: LocalServers, dynamodb: Any, streams: Any) -> None:
+    table, gone = unique("definitions"), unique("gone")
+    make_table(dynamodb, table)
+    gone_arn = make_table(dynamodb, gone)
+    dynamodb.update_table(
+        TableName=table,
+        AttributeDefinitions=[{"AttributeName": "owner", "AttributeType": "S"}],
+        GlobalSecondaryIndexUpdates=[
+            {
+                "Create": {
+                    "IndexName": "by-owner",
+                    "KeySchema": [{"AttributeName": "owner", "KeyType": "HASH"}],
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+            }
+        ],
+    )
+    dynamodb.update_time_to_live(
+        TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
+    )
+    described = dynamodb.describe_table(TableName=table)["Table"]
+    dynamodb.tag_resource(
+        ResourceArn=described["TableArn"], Tags=[{"Key": "stage", "Value": "local"}]
+    )
+    dynamodb.put_item(TableName=table, Item={**key("a"), "owner": {"S": "me"}})
+    dynamodb.put_item(TableName=gone, Item=key("a"))
+    dynamodb.delete_table(TableName=gone)
+    kill_aws(servers)
+    again = dynamodb.describe_table(TableName=table)["Table"]
+    assert again["GlobalSecondaryIndexes"] == described["GlobalSecondaryIndexes"]
+    assert again["TableId"] == described["TableId"]
+    found = dynamodb.query(
+        TableName=table,
+        IndexName="by-owner",
+        KeyConditionExpression="#o = :o",
+        ExpressionAttributeNames={"#o": "owner"},
+        ExpressionAttributeValues={":o": {"S": "me"}},
+    )
+    assert found["Count"] == 1
+    ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+    tags = dynamodb.list_tags_of_resource(ResourceArn=described["TableArn"])["Tags"]
+    assert tags == [{"Key": "stage", "Value": "local"}]
+    assert gone not in dynamodb.list_tables()["TableNames"]
+    # The stream of a deleted table stays readable for a day, and a table made anew starts empty.
+    closed = streams.get_records(ShardIterator=iterator(streams, gone_arn))
+    assert [record["eventName"] for record in closed["Records"]] == ["INSERT"]
+    assert "NextShardIterator" not in closed
+    new_arn = make_table(dynamodb, gone)
+    assert new_arn != gone_arn
+    assert not scan(dynamodb, gone)
+    kill_aws(servers)
+    assert not scan(dynamodb, gone)
+    assert read(streams, iterator(streams, new_arn))[0] == []
+
+
+def test_a_transaction_is_known_by_its_token_after_a_kill(
+    servers: LocalServers, dynamodb: Any
+) -> None:
+    table, token = unique("token"), unique("token")
+    make_table(dynamodb, table)
+    request = {"TransactItems": [{"Update": bump("a", table)}], "ClientRequestToken": token}
+    dynamodb.transact_write_items(**request)
+    dynamodb.transact_write_items(**request)
+    kill_aws(servers)
+    dynamodb.transact_write_items(**request)
+    assert scan(dynamodb, table)["a"]["version"] == {"N": "1"}
+    other = {**request, "TransactItems": [{"Update": bump("b", table)}]}
+    with pytest.raises(dynamodb.exceptions.IdempotentParameterMismatchException):
+        dynamodb.transact_write_items(**other)
+
+
+def test_a_full_disk_stops_the_server_instead_of_losing_a_write(
+    servers: LocalServers, dynamodb: Any
+) -> None:
+    table = unique("full")
+    make_table(dynamodb, table)
+    dynamodb.update_item(**bump("a", table))
+    server = servers["aws"]
+    was = server.status()
+    journal = servers.folder / "aws" / "journal.ndjson"
+    # Room for the beginning of one line only: the write comes back short, then fails.
+    room = journal.stat().st_size + 100
+    resource.prlimit(was.pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+    with pytest.raises(BotoCoreError):
+        dynamodb.update_item(**bump("a", table))
+    eventually(lambda: server.status().pid not in {0, was.pid}, "the server is restarted")
+    assert server.status().trouble == "ended with code 74"
+    assert "journal.ndjson cannot be written: File too large" in server.log.read_text()
+    assert scan(dynamodb, table)["a"]["version"] == {"N": "1"}
+    dynamodb.update_item(**bump("a", table))
+    assert scan(dynamodb, table)["a"]["version"] == {"N": "2"}
+
+
+def test_another_run_finds_it_all_on_another_port(tmp_path: Path) -> None:
+    table = unique("runs")
+    with aws_server(tmp_path) as servers:
+        port = servers["aws"].port
+        dynamodb = client(servers.endpoints, "dynamodb")
+        arn = make_table(dynamodb, table)
+        dynamodb.update_item(**bump("a", table))
+        streams = client(servers.endpoints, "dynamodbstreams")
+        before, _ = read(streams, iterator(streams, arn))
+        items = scan(dynamodb, table)
+        sqs = client(servers.endpoints, "sqs")
+        sqs.send_message(QueueUrl=sqs.create_queue(QueueName="q")["QueueUrl"], MessageBody="m")
+    with socket.create_server(("127.0.0.1", port)), aws_server(tmp_path) as servers:
+        assert scan(client(servers.endpoints, "dynamodb"), table) == items
+        streams = client(servers.endpoints, "dynamodbstreams")
+        assert read(streams, iterator(streams, arn))[0] == before
+        sqs = client(servers.endpoints, "sqs")
+        url = sqs.create_queue(QueueName="q")["QueueUrl"]
+        assert str(servers["aws"].port) in url
+        assert [m["Body"] for m in sqs.receive_message(QueueUrl=url)["Messages"]] == ["m"]
+        assert len(sqs.list_queues()["QueueUrls"]) == 1
