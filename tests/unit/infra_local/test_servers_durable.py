@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import random
 import resource
 import socket
@@ -344,6 +346,52 @@ def test_a_transaction_is_known_by_its_token_after_a_kill(
         dynamodb.transact_write_items(**other)
 
 
+def test_a_transaction_is_one_line_of_the_journal(servers: LocalServers, dynamodb: Any) -> None:
+    table = unique("line")
+    make_table(dynamodb, table)
+    journal = servers.folder / "aws" / "journal.ndjson"
+    before = journal.stat().st_size
+    dynamodb.transact_write_items(
+        TransactItems=[{"Update": bump(name, table)} for name in ("a", "b", "c")]
+    )
+    (line,) = journal.read_bytes()[before:].splitlines()
+    _, operations = json.loads(line)
+    assert [operation[0] for operation in operations] == ["set", "set", "set", "token"]
+
+
+def test_a_table_that_cloudformation_makes_in_passing_survives(
+    servers: LocalServers, dynamodb: Any
+) -> None:
+    table = unique("stack")
+    template = {
+        "Resources": {
+            "Table": {
+                "Type": "AWS::DynamoDB::Table",
+                "Properties": {
+                    "TableName": table,
+                    "BillingMode": "PAY_PER_REQUEST",
+                    "AttributeDefinitions": [{"AttributeName": "PK", "AttributeType": "S"}],
+                    "KeySchema": [{"AttributeName": "PK", "KeyType": "HASH"}],
+                },
+            }
+        }
+    }
+    client(servers.endpoints, "cloudformation").create_stack(
+        StackName=table, TemplateBody=json.dumps(template)
+    )
+
+    def written() -> bool:
+        try:
+            dynamodb.put_item(TableName=table, Item={"PK": {"S": "a"}})
+        except dynamodb.exceptions.ResourceNotFoundException:
+            return False
+        return True
+
+    eventually(written, "the table is made")
+    kill_aws(servers)
+    assert scan(dynamodb, table) == {"a": {"PK": {"S": "a"}}}
+
+
 def test_a_full_disk_stops_the_server_instead_of_losing_a_write(
     servers: LocalServers, dynamodb: Any
 ) -> None:
@@ -387,3 +435,74 @@ def test_another_run_finds_it_all_on_another_port(tmp_path: Path) -> None:
         assert str(servers["aws"].port) in url
         assert [m["Body"] for m in sqs.receive_message(QueueUrl=url)["Messages"]] == ["m"]
         assert len(sqs.list_queues()["QueueUrls"]) == 1
+
+
+def test_a_server_waits_for_the_one_before_it_to_let_go(tmp_path: Path) -> None:
+    with aws_server(tmp_path) as servers:
+        server = servers["aws"]
+        server.stop()
+        restarted = threading.Thread(target=server.start, daemon=True)
+        with (tmp_path / "aws" / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            restarted.start()
+            restarted.join(1)
+            assert restarted.is_alive()
+        restarted.join(60)
+        assert server.status().pid
+
+
+def test_what_a_day_made_old_is_forgotten_but_not_the_items(tmp_path: Path) -> None:
+    table, day = unique("old"), 86_400_000
+    with aws_server(tmp_path) as servers:
+        dynamodb = client(servers.endpoints, "dynamodb")
+        streams = client(servers.endpoints, "dynamodbstreams")
+        arn = make_table(dynamodb, table)
+        position = iterator(streams, arn)
+        for number in range(60):  # enough to be worth the work
+            item = {**key(str(number % 3)), "filler": {"S": f"{number}" + "x" * 390_000}}
+            dynamodb.put_item(TableName=table, Item=item)
+        items = scan(dynamodb, table)
+        sqs, sns = client(servers.endpoints, "sqs"), client(servers.endpoints, "sns")
+        url = sqs.create_queue(QueueName="q")["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="parked")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        s3 = client(servers.endpoints, "s3")
+        s3.create_bucket(Bucket=table, ObjectLockEnabledForBucket=True)
+        s3.put_object(Bucket=table, Key="a", Body=b"1", ObjectLockLegalHoldStatus="ON")
+        old, _ = read(streams, position)
+        assert len(old) == 60
+    journal = tmp_path / "aws" / "journal.ndjson"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    for line in lines:
+        line[0] -= day
+        for operation in line[1]:
+            if operation[0] == "set":
+                operation[-1][0]["dynamodb"]["ApproximateCreationDateTime"] -= day // 1000
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    size = journal.stat().st_size
+    for _ in range(2):  # as compacted, and as read back
+        with aws_server(tmp_path) as servers:
+            assert journal.stat().st_size < size / 10
+            dynamodb = client(servers.endpoints, "dynamodb")
+            streams = client(servers.endpoints, "dynamodbstreams")
+            assert scan(dynamodb, table) == items
+            assert dynamodb.describe_table(TableName=table)["Table"]["LatestStreamArn"] == arn
+            with pytest.raises(streams.exceptions.TrimmedDataAccessException):
+                streams.get_records(ShardIterator=position)
+            with pytest.raises(streams.exceptions.TrimmedDataAccessException):
+                iterator(streams, arn, after=old[-1]["dynamodb"]["SequenceNumber"])
+            start = iterator(streams, arn)
+            dynamodb.update_item(**bump("new", table))
+            records, _ = read(streams, start)
+            assert [record["dynamodb"]["Keys"] for record in records] == [key("new")] * len(records)
+            latest = int(records[-1]["dynamodb"]["SequenceNumber"])
+            assert latest > int(old[-1]["dynamodb"]["SequenceNumber"])
+            items = scan(dynamodb, table)
+            sqs, sns = client(servers.endpoints, "sqs"), client(servers.endpoints, "sns")
+            url = sqs.get_queue_url(QueueName="q")["QueueUrl"]
+            (message,) = sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)["Messages"]
+            assert message["Body"] == "parked"
+            assert [each["TopicArn"] for each in sns.list_topics()["Topics"]] == [topic]
+            s3 = client(servers.endpoints, "s3")
+            hold = s3.get_object_legal_hold(Bucket=table, Key="a")["LegalHold"]
+            assert hold == {"Status": "ON"}

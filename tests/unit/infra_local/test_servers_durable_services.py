@@ -246,17 +246,26 @@ def test_an_event_of_a_bucket_is_in_the_queue_when_the_put_is_answered(
     assert depth(sqs, url) == (1, 1)
 
 
-def test_an_object_that_cannot_be_written_is_not_acknowledged(
-    servers: LocalServers, s3: Any
-) -> None:
-    bucket = unique("full")
+def test_a_new_objects_metadata_is_on_disk_before_its_data(servers: LocalServers, s3: Any) -> None:
+    bucket = unique("order")
     s3.create_bucket(Bucket=bucket)
     server = servers["aws"]
     was = server.status()
     folder = next((servers.folder / "aws" / "s3").glob(f"*/{bucket}"))
-    folder.rmdir()
-    folder.write_text("a file where the bucket's folder should be")
+    # In the way of the metadata: what has been written when the server gives up?
+    in_the_way = folder / "a.meta.json"
+    in_the_way.mkdir()
     with pytest.raises(BotoCoreError):
-        s3.put_object(Bucket=bucket, Key="a", Body=b"1")
+        s3.put_object(Bucket=bucket, Key="a", Body=b"1", IfNoneMatch="*")
+    in_the_way.rmdir()
     eventually(lambda: server.status().pid not in {0, was.pid}, "the server is restarted")
-    assert "cannot be written" in server.log.read_text()
+    assert server.status().trouble == "ended with code 74"
+    assert f"object {bucket}/a cannot be written" in server.log.read_text()
+    assert not (folder / "a").exists()
+    # Metadata alone is no object, and the put that was not answered can be made again.
+    (folder / "a.meta.json").write_text('{"key": "a", "etag": "x", "size": 1}')
+    kill_aws(servers)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    s3.put_object(Bucket=bucket, Key="a", Body=b"1", IfNoneMatch="*", ContentType="text/x")
+    kill_aws(servers)
+    assert s3.get_object(Bucket=bucket, Key="a")["ContentType"] == "text/x"

@@ -1,0 +1,3 @@
+"""A handler whose module cannot be loaded, as with a setting that is missing."""
+
+raise RuntimeError("FANOUT_TABLE is not set")

@@ -1,0 +1,269 @@
+"""For tests of `totals`: tables, a game that writes scores, and clients that fail on demand."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Context, Decimal
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+
+from consumers.totals import state
+from consumers.totals.ledger import LedgerEntry
+from consumers.totals.projection import Contribution, project
+from consumers.totals.sink import TotalsSink
+from shared.clock import Deadline
+from shared.entities import LEADERBOARD_INDEX
+from shared.envelopes import read_records
+from shared.records import Record
+from shared.runtime import WriteResult
+from tests.support.records import Raw, score, stream_record
+from tests.support.servers import aws_server, unique
+from tests.support.servers import client as new_client
+
+WIDE = Context(prec=500)
+
+
+def add(*numbers: Decimal) -> Decimal:
+    """The plain sum, wide enough to be exact: the model's only arithmetic."""
+    total = Decimal(0)
+    for number in numbers:
+        total = WIDE.add(total, number)
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """A table and a ledger of one test."""
+
+    client: Any
+    table: str
+    ledger: str
+
+    def sink(self, client: Any = None) -> TotalsSink:
+        return TotalsSink(client or self.client, self.table, self.ledger)
+
+    def write(self, records: Sequence[Raw], client: Any = None) -> WriteResult:
+        """Deliver one batch, as a worker of its own would."""
+        return self.sink(client).write(contributions(*records), Deadline(60))
+
+    def totals(self) -> dict[str, tuple[Decimal, int]]:
+        return {
+            total.user: (total.total, total.scores)
+            for total in state.totals(self.client, self.table)
+        }
+
+    def entries(self) -> dict[str, LedgerEntry]:
+        return {
+            source: entry for source, _, entry in state.ledger_entries(self.client, self.ledger)
+        }
+
+    def assert_sound(self) -> None:
+        """The invariant that holds at every moment: each total is the sum of its entries."""
+        values: dict[str, list[LedgerEntry]] = {}
+        for _, user, entry in state.ledger_entries(self.client, self.ledger):
+            values.setdefault(user, []).append(entry)
+        expected = {
+            user: (add(*(entry.value for entry in entries)), sum(entry.live for entry in entries))
+            for user, entries in values.items()
+        }
+        stored = self.totals()
+        for user in expected.keys() | stored.keys():
+            assert stored.get(user, (0, 0)) == expected.get(user, (0, 0)), user
+
+
+@functools.cache
+def _server() -> Any:
+    server = aws_server().__enter__()
+    atexit.register(server.close)
+    return server
+
+
+def client() -> Any:
+    """A new DynamoDB client of the embedded server, which one run starts once."""
+    return new_client(_server().endpoints, "dynamodb")
+
+
+def environment() -> dict[str, str]:
+    """What leads boto to that server."""
+    return dict(_server().endpoints.environment())
+
+
+def make_tables(client: Any) -> Tables:
+    """Both tables as they are in AWS, with names of their own."""
+    table, ledger = unique("table"), unique("ledger")
+    index, board, order = LEADERBOARD_INDEX
+    types = {"PK": "S", "SK": "S", board: "S", order: "N"}
+
+    def keys(*names: str) -> list[dict[str, str]]:
+        kinds = ("HASH", "RANGE")
+        return [
+            {"AttributeName": n, "KeyType": kind} for n, kind in zip(names, kinds, strict=False)
+        ]
+
+    def attributes(*names: str) -> list[dict[str, str]]:
+        return [{"AttributeName": name, "AttributeType": types[name]} for name in names]
+
+    client.create_table(
+        TableName=table,
+        KeySchema=keys("PK", "SK"),
+        AttributeDefinitions=attributes(*types),
+        BillingMode="PAY_PER_REQUEST",
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index,
+                "KeySchema": keys(board, order),
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    client.create_table(
+        TableName=ledger,
+        KeySchema=keys("PK"),
+        AttributeDefinitions=attributes("PK"),
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return Tables(client, table, ledger)
+
+
+def records_of(*raws: Raw) -> list[Record]:
+    found = list(read_records({"Records": list(raws)}))
+    assert all(isinstance(record, Record) for record in found)
+    return found  # type: ignore[return-value]
+
+
+def contributions(*raws: Raw) -> list[Contribution]:
+    """What the projection makes of records that are all scores."""
+    made = [project(record) for record in records_of(*raws)]
+    assert all(contribution is not None for contribution in made)
+    return made  # type: ignore[return-value]
+
+
+@dataclass
+class Game:
+    """Writes scores as the game does, version by version; remembers the records."""
+
+    records: list[Raw] = field(default_factory=list)
+    _items: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    _versions: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def put(self, score_id: str, user: str, value: Any, **changes: Any) -> Raw:
+        """Insert a score, or change it."""
+        key = (score_id, user)
+        version = self._versions.get(key, 0) + 1
+        new = score(score_id, user, value, version, **changes)
+        return self._change(key, new, version)
+
+    def remove(self, score_id: str, user: str) -> Raw:
+        key = (score_id, user)
+        return self._change(key, None, self._versions[key] + 1)
+
+    def _change(self, key: tuple[str, str], new: dict[str, Any] | None, version: int) -> Raw:
+        old = self._items.pop(key, None)
+        if new is not None:
+            self._items[key] = new
+        self._versions[key] = version
+        record = stream_record(old, new, sequence=len(self.records) + 1)
+        self.records.append(record)
+        return record
+
+    def has(self, score_id: str, user: str) -> bool:
+        return (score_id, user) in self._items
+
+    def expected(self) -> dict[str, tuple[Decimal, int]]:
+        """The sum and number of the scores that exist, by player."""
+        sums: dict[str, tuple[Decimal, int]] = {}
+        for (_, user), item in self._items.items():
+            total, count = sums.get(user, (Decimal(0), 0))
+            sums[user] = (add(total, Decimal(item["Score"])), count + 1)
+        return sums
+
+
+def without_zeros(totals: dict[str, tuple[Decimal, int]]) -> dict[str, tuple[Decimal, int]]:
+    """Without players who have no scores left, or never had one that counted."""
+    return {user: total for user, total in totals.items() if total != (0, 0)}
+
+
+class Killed(BaseException):
+    """The worker dies here: nothing may catch it."""
+
+
+class Breaking:
+    """A client whose n-th transaction is cut off, before it reaches the server or after.
+
+    Counts from 0; `calls` tells how many were made.
+    """
+
+    def __init__(
+        self, client: Any, at: int = -1, *, after: bool = False, error: BaseException | None = None
+    ) -> None:
+        self._client, self._at, self._after = client, at, after
+        self._error = error or Killed()
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def transact_write_items(self, **request: Any) -> Any:
+        call, self.calls = self.calls, self.calls + 1
+        if call != self._at:
+            return self._client.transact_write_items(**request)
+        if self._after:
+            self._client.transact_write_items(**request)
+        raise self._error
+
+
+Answer = tuple[int, dict[str, Any]]
+
+
+@contextmanager
+def answering(client: Any, answer: Callable[[dict[str, Any]], Answer | None]) -> Iterator[None]:
+    """Answer transactions in the server's place, where `answer` does not leave it to the server.
+
+    What it returns goes through botocore as an answer of DynamoDB: (status, JSON document).
+    """
+
+    def hook(request: Any, **_: Any) -> AWSResponse | None:
+        given = answer(json.loads(request.body))
+        if given is None:
+            return None
+        status, document = given
+        response = AWSResponse(request.url, status, {}, None)
+        response._content = json.dumps(document).encode()
+        return response
+
+    event = "before-send.dynamodb.TransactWriteItems"
+    client.meta.events.register(event, hook)
+    try:
+        yield
+    finally:
+        client.meta.events.unregister(event, hook)
+
+
+def failure(code: str, message: str = "", status: int = 400) -> Answer:
+    """DynamoDB's answer for a request that failed as a whole."""
+    return status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
+
+
+def cancelled(*codes: str, **reason: str) -> Answer:
+    """DynamoDB's answer for a cancelled transaction: a reason code for each item."""
+    status, document = failure("TransactionCanceledException", f"Transaction cancelled {codes}")
+    reasons = [{"Code": code} | (reason if code != "None" else {}) for code in codes]
+    return status, document | {"Message": document["message"], "CancellationReasons": reasons}
+
+
+def items_of(request: dict[str, Any]) -> list[tuple[str, str]]:
+    """(`ledger` or `total`, the key without its prefix) of each item of a transaction."""
+    found = []
+    for item in request["TransactItems"]:
+        if "Put" in item:
+            found.append(("ledger", item["Put"]["Item"]["PK"]["S"].removeprefix("APPLIED#")))
+        else:
+            found.append(("total", item["Update"]["Key"]["PK"]["S"].removeprefix("TOTAL#")))
+    return found
