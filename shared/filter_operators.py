@@ -46,11 +46,18 @@ def refuse(path: str, problem: str, hint: str) -> NoReturn:
 
 
 def _prefix(accepts: Accepts, where: str, operand: object) -> None:
-    accepts.starts.append(_text(where, operand))
+    text = _text(where, operand)
+    accepts.starts.append(text)
+    # The engine compares texts with their quotes around them, and takes the closing one for this.
+    if text.endswith('"'):
+        accepts.strings.add(text[:-1])
 
 
 def _suffix(accepts: Accepts, where: str, operand: object) -> None:
-    accepts.ends.append(_text(where, operand))
+    text = _text(where, operand)
+    accepts.ends.append(text)
+    if text.startswith('"'):
+        accepts.strings.add(text[1:])
 
 
 def _equals_ignore_case(accepts: Accepts, where: str, operand: object) -> None:

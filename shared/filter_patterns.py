@@ -41,8 +41,8 @@ def read_pattern(pattern: str | Mapping[str, Any]) -> list[Alternative]:
 
     Raises InvalidFilter, naming the path, for what Lambda would refuse.
     """
-    pairs = _parse(pattern if isinstance(pattern, str) else _dump(pattern))
     try:
+        pairs = _parse(pattern if isinstance(pattern, str) else _dump(pattern))
         try:
             return _read(pairs, or_is_a_field=False)
         except InvalidFilter as refusal:
@@ -60,7 +60,7 @@ def _dump(pattern: object) -> str:
         return json.dumps(
             pattern, allow_nan=False, default=_dumpable, ensure_ascii=False, separators=(",", ":")
         )
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError) as error:
         refuse("", f"is no JSON: {error}", "use text, numbers, true, false, null and lists")
 
 
@@ -81,7 +81,7 @@ def _parse(text: str) -> Pairs:
         pattern = json.loads(
             text, object_pairs_hook=tuple, parse_float=_decimal, parse_constant=_no_constant
         )
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         refuse("", f"is no JSON: {error}", "check quotes, commas and brackets")
     if not isinstance(pattern, tuple):
         refuse("", "is JSON, but no object", 'write {"eventName": ["INSERT"]}')

@@ -19,8 +19,16 @@ from shared.errors import InvalidFilter
 from shared.filter_match import Look, Path, order, search
 from shared.filter_patterns import Alternative, read_pattern
 
-__all__ = ["MAX_FILTERS", "Filter", "InvalidFilter", "compile_filter", "compile_filters"]
-__all__ += ["wrap_for_kinesis"]
+__all__ = [
+    "MAX_FILTERS",
+    "Filter",
+    "InvalidFilter",
+    "Pattern",
+    "compile_filter",
+    "compile_filters",
+    "refuse_too_many",
+    "wrap_for_kinesis",
+]
 
 # Per event source mapping; AWS raises it to 10 on request (Lambda quotas).
 MAX_FILTERS = 5
@@ -40,7 +48,7 @@ class Filter:
     def matches(self, record: Mapping[str, Any]) -> bool:
         """Whether Lambda would deliver this record, given as JSON values. Never raises.
 
-        A record from Kinesis has to be given as `kinesis_view` shows it.
+        Records from Kinesis are for `shared.filter_kinesis`, which decodes their payload first.
         """
         for looks, paths in self._alternatives:
             plain = True

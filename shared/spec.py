@@ -198,4 +198,4 @@ class ConsumerSpec:
             try:
                 compile_filter(pattern)
             except InvalidFilter as error:
-                yield f"filter {pattern}: {error.reason}"
+                yield f"filter {pattern}: {error}"

@@ -1,8 +1,12 @@
 """What a verification finds: one line per item that is not as it should be."""
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
+
+from shared.codec import RawImage
+from shared.entities import Kind
 
 
 class Damage(StrEnum):
@@ -22,15 +26,17 @@ class Finding:
 
     Attributes:
         projection: the consumer's name.
-        item: what a person would look for: a key, a document id, an object's name.
+        item: what a person would look for: a key, a cache entry, an object's name.
         damage: the kind of difference.
         detail: what was expected and what is there; holds no personal data.
+        hint: the next step that helps.
     """
 
     projection: str
     item: str
     damage: Damage
     detail: str
+    hint: str
 
 
 @dataclass(slots=True)
@@ -39,9 +45,9 @@ class Verdict:
 
     Attributes:
         projection: the consumer's name.
-        checked: items compared.
+        checked: what was compared: items, entries, documents or series.
         findings: what is wrong; empty means parity.
-        rechecked: items that were in flight at first and settled while we looked again.
+        rechecked: what differed at first and settled while we looked again: it was in flight.
         note: anything a reader of the table should know.
     """
 
@@ -51,28 +57,26 @@ class Verdict:
     rechecked: int = 0
     note: str = ""
 
+    def count(self, damage: Damage) -> int:
+        """How many findings are of this kind."""
+        return sum(finding.damage is damage for finding in self.findings)
 
-# Compares a projection with the table and yields what differs. With `only`, it looks at no
-# other items than those, named as in its findings. Adds to the verdict's `checked`.
-Check = Callable[[Verdict, Set[str] | None], Iterator[Finding]]
 
+class Check(Protocol):
+    """Compares one projection with the table.
 
-def verify(projection: str, check: Check, settle: Iterable[None]) -> Verdict:
-    """Run a check, and look again at what differs until it has settled.
-
-    An item may be in flight: changed in the table, not yet in the projection. It is looked at
-    again after each step of `settle` (which waits) and is a finding only if it still differs
-    when `settle` ends. Nothing is excused: what never settles is found.
+    Keeps a few bytes for each item, and no item: tables are larger than memory. The first look
+    is cheap and may be torn, as table and projection are read one after the other while both
+    change. What differs is a suspect, and is looked at again by itself.
     """
-    verdict = Verdict(projection)
-    suspects = list(check(verdict, None))
-    first = {finding.item for finding in suspects}
-    checked = verdict.checked
-    for _ in settle:
-        if not suspects:
-            break
-        suspects = list(check(verdict, {finding.item for finding in suspects}))
-    verdict.checked = checked
-    verdict.findings = suspects
-    verdict.rechecked = len(first) - len({finding.item for finding in suspects} & first)
-    return verdict
+
+    verdict: Verdict
+
+    def expect(self, kind: Kind, name: str, item: RawImage) -> None:
+        """Take note of one item of the table; called for every item before `compare`."""
+
+    def compare(self) -> Iterator[Finding]:
+        """Read the projection and yield what differs; sets `checked` and `note`."""
+
+    def look_again(self, suspects: Sequence[Finding]) -> Iterator[Finding]:
+        """Look at the suspects' items anew, and yield those that still differ."""

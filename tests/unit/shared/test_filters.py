@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -184,8 +187,39 @@ def test_refuses_alternatives_that_multiply_beyond_use() -> None:
 
 
 def test_refuses_nesting_that_no_stack_holds() -> None:
+    pattern = '{"a":' * 600 + '["x"]' + "}" * 600
+
+    def compile_below(frames: int) -> Filter:
+        return compile_below(frames - 1) if frames else compile_filter(pattern)
+
+    compile_below(0)
+    room = sys.getrecursionlimit() - len(inspect.stack())
+    with pytest.raises(InvalidFilter, match="nested too deeply"):
+        compile_below(room - 200)
+
+
+def test_refuses_lists_without_end() -> None:
     with pytest.raises(InvalidFilter):
-        compile_filter('{"a":' * 800 + "[1]" + "}" * 800)
+        compile_filter('{"a": ' + "[" * 2000 + "]" * 2000 + "}")
+
+
+def test_a_path_of_many_keys_takes_little_memory() -> None:
+    """A key may join any run of them, and so the spellings of 1,500 keys would fill gigabytes."""
+    tracemalloc.start()
+    try:
+        compiled = compile_filter({"." * 1500: ["x"]})
+        assert compiled.matches({"." * 700: {"." * 799: "x"}})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_a_number_of_too_many_digits_meets_itself() -> None:
+    """Its parsed form has lost digits, in the record as in any other."""
+    pattern = '{"v": [0.12345678901234567890123]}'
+    assert compile_filter(pattern).matches(json.loads('{"v": 0.12345678901234567890123}'))
+    assert not compile_filter(pattern).matches({"v": 0.1234567890123})
 
 
 def test_deep_and_broad_patterns_work() -> None:

@@ -1,0 +1,139 @@
+"""Is every change in the archive? Each item's image chain, from its INSERT to what the table holds.
+
+A missing change breaks the chain, or leaves a last image that is not the table's. The one thing
+that cannot be seen is an item that came and went with not a single change archived.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from ops.verify.findings import Damage, Finding, Verdict
+from ops.verify.table import Table, key_of, name_of
+from shared import archive, entities
+from shared.archive import Archive, ItemChain, image_digest
+from shared.codec import RawImage
+from shared.entities import Kind
+from shared.errors import Malformed
+
+_NAME = "audit"
+_FIND_IT = (
+    "redrive audit's dead-letter queue; if it is empty, an archive object was removed: restore "
+    "its older version, which Object Lock keeps"
+)
+_BEHIND = (
+    "see audit's lag and dead letters in `fanout status`; if neither explains it, an archive "
+    "object was removed, or the table was changed without its stream"
+)
+_RESTORE = "restore the object's older version, which Object Lock keeps, or replay its hour"
+
+
+class AuditCheck:
+    """Compares the archive with the table."""
+
+    def __init__(self, table: Table, bucket: str) -> None:
+        """The archive is in `bucket`."""
+        self.verdict = Verdict(_NAME)
+        self._table = table
+        self._archive = Archive(bucket)
+        # An integer of 128 bits for each item: the digest of its image.
+        self._images: dict[str, int] = {}
+
+    def expect(self, kind: Kind, name: str, item: RawImage) -> None:  # noqa: ARG002 - all kinds
+        """Remember a digest of the item."""
+        self._images[name] = _number(image_digest(item))
+
+    def compare(self) -> Iterator[Finding]:
+        """Go through the archive, item by item; last, name what it does not know."""
+        images, self._images = self._images, {}
+        self.verdict.checked = len(images)
+        removed = 0
+        for entry in self._archive.check():
+            if isinstance(entry, archive.Damage):
+                yield _unreadable(entry)
+                continue
+            name = name_of(*entry.item_key)
+            image = images.pop(name, 0)
+            removed += not image
+            yield from _differences(name, entry, image, None)
+        self.verdict.checked += removed
+        self.verdict.note = f"{removed:,} of them no longer in the table" if removed else ""
+        for name in images:
+            yield _unknown(name)
+
+    def look_again(self, suspects: Sequence[Finding]) -> Iterator[Finding]:
+        """Read the suspects, then their chains, then the suspects once more."""
+        unreadable = {finding.item for finding in suspects if finding.damage is Damage.CORRUPT}
+        if unreadable:
+            for entry in self._archive.read():
+                if isinstance(entry, archive.Damage) and _place(entry) in unreadable:
+                    yield _unreadable(entry)
+        names = {finding.item for finding in suspects} - unreadable
+        before = self._table.named(names)
+        chains = {
+            name_of(*entry.item_key): entry
+            for entry in self._archive.check(only={key_of(name) for name in names})
+            if isinstance(entry, ItemChain)
+        }
+        after = self._table.named(names)
+        for name in names:
+            first, last, chain = before.get(name), after.get(name), chains.get(name)
+            if chain is None:
+                if last is not None:
+                    yield _unknown(name)
+            elif not _passed(chain, image_digest(first), image_digest(last)):
+                image, version = _number(image_digest(last)), _version(last)
+                yield from _differences(name, chain, image, version)
+
+
+def _passed(chain: ItemChain, first: str | None, last: str | None) -> bool:
+    """Whether the archive is on its way from `first` to `last`, which differ.
+
+    An item that changes all the time, as a heartbeat does, never stands still while its chain
+    is read. Whole up to an image that the table had is as much as can be asked then.
+    """
+    moving = first != last and not chain.gaps
+    return moving and first in {link.new for link in chain.links}
+
+
+def _differences(name: str, chain: ItemChain, image: int, version: int | None) -> Iterator[Finding]:
+    """At most one finding; `image` and `version` are the table's, 0 if it has no such item."""
+    same_end = _number(chain.last_image) == image
+    last = chain.links[-1]
+    archived = "a removal" if last.new is None else f"version {last.version}"
+    there = "the item" if version is None else f"version {version}"
+    if chain.gaps:
+        gap = str(chain.gaps[0]).removeprefix(f"{'|'.join(chain.item_key)}: ")
+        more = f"; {len(chain.gaps) - 1} more gaps" if len(chain.gaps) > 1 else ""
+        end = "" if same_end else "; nor is its last image the table's"
+        yield Finding(_NAME, name, Damage.GAP, gap + more + end, _FIND_IT)
+    elif same_end:
+        return
+    elif not image:
+        detail = f"the archive ends with {archived}, the table no longer has the item"
+        yield Finding(_NAME, name, Damage.GHOST, detail, _BEHIND)
+    else:
+        detail = f"the archive ends with {archived}, and another image than the table, {there}"
+        yield Finding(_NAME, name, Damage.STALE, detail, _BEHIND)
+
+
+def _unknown(name: str) -> Finding:
+    detail = "the table has the item, the archive not one change of it"
+    return Finding(_NAME, name, Damage.MISSING, detail, _BEHIND)
+
+
+def _unreadable(entry: archive.Damage) -> Finding:
+    return Finding(_NAME, _place(entry), Damage.CORRUPT, entry.reason, _RESTORE)
+
+
+def _place(entry: archive.Damage) -> str:
+    return entry.object_key if entry.line is None else f"{entry.object_key}:{entry.line}"
+
+
+def _number(digest: str | None) -> int:
+    return int(digest, 16) if digest else 0
+
+
+def _version(item: RawImage | None) -> int | None:
+    try:
+        return None if item is None else entities.version_of(item)
+    except Malformed:
+        return None
