@@ -1,5 +1,6 @@
 """An item's life from the archive, change by change: what was changed, from what, to what."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -80,7 +81,7 @@ def lives_of(archive: Archive, text: str) -> Iterator[Life]:
     for key in keys:
         history = archive.history(key)
         if history.changes:
-            gaps = {_identity(gap): gap for gap in history.gaps}
+            gaps = {gap.before.event_id: gap for gap in history.gaps}
             steps = tuple(_step(change, gaps.get(change.event_id)) for change in history.changes)
             yield Life(name_of(*key), steps, tuple(map(str, history.damage)))
 
@@ -93,10 +94,6 @@ def _keys_of(archive: Archive, identity: str) -> set[ItemKey]:
         for entry in archive.read()
         if isinstance(entry, Change) and entry.item_key[0] in partitions
     }
-
-
-def _identity(gap: Gap) -> str:
-    return gap.before.event_id
 
 
 def _step(change: Change, gap: Gap | None) -> Step:
@@ -130,25 +127,53 @@ def _compare(path: str, old: Any, new: Any) -> Iterator[tuple[str, str | None, s
     if old == new:
         return
     before, after = _members(old), _members(new)
-    if before is None and after is None:
+    if before is None or after is None:
         yield path, _text(old), _text(new)
-    elif before is None and old is not None:
-        # From a scalar to a map or list, or the other way round: not comparable part by part.
-        yield path, _text(old), _text(new)
-    elif after is None and new is not None:
-        yield path, _text(old), _text(new)
-    else:
-        before, after = before or {}, after or {}
-        for step in sorted(before.keys() | after.keys(), key=_natural):
-            yield from _compare(path + step, before.get(step), after.get(step))
+        return
+    for step in sorted(before.keys() | after.keys(), key=_place):
+        yield from _compare(path + step, before.get(step), after.get(step))
 
 
 def _members(value: Any) -> Mapping[str, Any] | None:
-    """The parts of a map, or of a list of maps, by the next step of their path."""
+    """The parts of a map, or of a list of maps, by the next step of their path.
+
+    None for what is compared as a whole. What is not there has no parts.
+    """
+    if value is None:
+        return {}
     body = value.get("M") if isinstance(value, dict) else None
     if isinstance(body, dict) and body:
         return {f".{name}": member for name, member in body.items()}
     body = value.get("L") if isinstance(value, dict) else None
-    if isinstance(body, list) and body and all(_members(member) for member in body):
+    if isinstance(body, list) and body and all(map(_members, body)):
         return {f"[{place}]": member for place, member in enumerate(body)}
     return None
+
+
+def _place(step: str) -> tuple[int, str]:
+    """Sorts [2] before [10]."""
+    return len(step) if step.startswith("[") else 0, step
+
+
+def _text(value: Any) -> str | None:
+    """An attribute value for people; strings quoted, so that "1" and 1 are told apart."""
+    if value is None:
+        return None
+    match value:
+        case {"N": str(number)}:
+            return number
+        case {"NULL": _}:
+            return "null"
+        case {"B": str(body)}:
+            return f"binary {body}"
+        case {"S": body} | {"BOOL": body}:
+            return json.dumps(body, ensure_ascii=False)
+        case {"L": list(members)}:
+            return f"[{', '.join(str(_text(member)) for member in members)}]"
+        case {"M": dict(members)}:
+            parts = (f"{name}: {_text(member)}" for name, member in sorted(members.items()))
+            return f"{{{', '.join(parts)}}}"
+        case {"SS": list(members)} | {"NS": list(members)} | {"BS": list(members)}:
+            return f"{{{', '.join(sorted(map(str, members)))}}}"
+    # Archived as it was delivered, though DynamoDB has no such type.
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

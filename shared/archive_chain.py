@@ -73,12 +73,13 @@ class Gap:
 
     def __str__(self) -> str:
         """One line for people; names the item and the changes around the gap, no image."""
-        before = f"before {_place(self.before)}"
+        name, before = "|".join(self.item_key), f"before {_place(self.before)}"
         if self.after is None:
-            return f"{_name(self.item_key)}: the first changes are missing, {before}"
+            return f"{name}: the first changes are missing, {before}"
+        after = f"after {_place(self.after)}"
         if self.found is None:
-            return f"{_name(self.item_key)}: no REMOVE between {_place(self.after)} and its INSERT"
-        return f"{_name(self.item_key)}: a change is missing after {_place(self.after)}, {before}"
+            return f"{name}: the item's removal is missing {after}, {before}"
+        return f"{name}: a change is missing {after}, {before}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +209,6 @@ def in_order(links: list[Link]) -> list[Link]:
             fits = (place for place, link in enumerate(waiting) if link.old == image)
             ordered.append(waiting.pop(next(fits, 0)))
     return ordered
-
-
-def _name(item_key: ItemKey) -> str:
-    return "|".join(item_key)
 
 
 def _place(link: Link) -> str:

@@ -7,6 +7,8 @@ from shared.clients import aws_client
 from shared.errors import Retryable, Unavailable
 
 _ATTEMPTS = 3
+# The most that S3 lists at once.
+PAGE_SIZE = 1_000
 
 _HINTS = {
     "AccessDenied": "give the role the rights that its grants name, on this bucket and its key",
@@ -46,7 +48,7 @@ def list_keys(bucket: str, prefix: str, after: str = "") -> Iterator[str]:
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
+    request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": PAGE_SIZE}
     if after:
         request["StartAfter"] = after
     try:

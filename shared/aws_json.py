@@ -5,6 +5,7 @@ times into datetimes. Who wants DynamoDB JSON as it is on the wire, as Lambda's 
 would pay for that twice. Credentials, region and signature stay botocore's business.
 """
 
+import json
 import os
 from typing import Any
 
@@ -85,8 +86,8 @@ class JsonService:
             answer = self._pool.request(
                 "POST", url, body=request.body, headers=dict(request.headers.items())
             )
-            body = orjson.loads(answer.data or b"{}")
-        except (urllib3.exceptions.HTTPError, orjson.JSONDecodeError) as error:
+            body = _parsed(answer.data or b"{}")
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise _unavailable(operation, type(error).__name__) from error
         if answer.status == 200:
             return body  # type: ignore[no-any-return]
@@ -94,6 +95,14 @@ class JsonService:
         if answer.status >= 500 or code in _RETRYABLE:
             raise _unavailable(operation, code)
         raise ServiceFault(operation, code, body)
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # Escaped lone surrogates, which an emulator may hold: one such item must not block a page.
+        return json.loads(text)
 
 
 def _unavailable(operation: str, why: str) -> Retryable:

@@ -28,6 +28,8 @@ def connect(url: str, *, cluster: bool, seconds: float) -> Client:
             socket_timeout=seconds,
             socket_connect_timeout=seconds,
             socket_keepalive=True,
+            # What is lost of a cluster need not take the rest with it.
+            require_full_coverage=False,
             # One more try, after a moved slot or a lost node made it read the slots anew.
             retry=Retry(NoBackoff(), 1),
         )

@@ -28,17 +28,20 @@ class Cached(StrEnum):
     TOTAL = "total"  # one user's total, by the user's id
 
 
+_KINDS = {kind.value: kind for kind in Cached}
+
+
 def entry_name(kind: Cached, identity: str) -> str:
     """The name of an entry, for `value_key`, `lease_key` and `CacheReader.get`."""
-    return f"{kind.value}:{identity}"
+    return kind + ":" + identity
 
 
 def split_name(entry: str) -> tuple[Cached, str]:
     """(kind, id) of an entry's name. Raises ValueError for a name that is not ours."""
-    kind, separator, identity = entry.partition(":")
-    if not separator or not identity:
+    kind, _, identity = entry.partition(":")
+    if kind not in _KINDS or not identity:
         raise ValueError(f"no entry of this cache is named {entry!r}")
-    return Cached(kind), identity
+    return _KINDS[kind], identity
 
 
 def value_key(entry: str) -> str:

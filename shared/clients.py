@@ -38,3 +38,9 @@ def aws_client(service: str, attempts: int = 3) -> Any:
             s3={"addressing_style": "path"},
         ),
     )
+
+
+def forget_clients() -> None:
+    """Make the next call of `aws_client` read the environment anew: for who changes it."""
+    aws_client.cache_clear()
+    _session.cache_clear()

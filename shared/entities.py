@@ -176,3 +176,11 @@ def heartbeat_written_ms(change: Mapping[str, Any]) -> int | None:
         return int(text) if text.isascii() and text.isdigit() else None
     except (KeyError, TypeError, AttributeError):
         return None
+
+
+def is_order(image: RawImage) -> bool:
+    """Whether an item is an order; False for anything damaged."""
+    try:
+        return kind_of(image) is Kind.ORDER
+    except Malformed:
+        return False

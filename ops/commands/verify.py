@@ -54,9 +54,7 @@ def verify(only: tuple[str, ...], timeout: float, as_json: bool, state: Path) ->
     """
     deployment = open_deployment(state)
     with _progress(quiet=as_json) as tell:
-        verdicts = verify_all(
-            deployment, state / "logs", only=only, patience=timeout, tell=tell
-        )
+        verdicts = verify_all(deployment, state / "logs", only=only, patience=timeout, tell=tell)
     if as_json:
         projections = [asdict(verdict) for verdict in verdicts]
         print_json({"parity": is_parity(verdicts), "projections": projections})

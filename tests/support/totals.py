@@ -1,17 +1,13 @@
-"""For tests of `totals`: tables, a game that writes scores, and clients that fail on demand."""
+"""For tests of `totals`: tables, and a game that writes scores."""
 
 from __future__ import annotations
 
 import atexit
 import functools
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from typing import Any
-
-from botocore.awsrequest import AWSResponse
 
 from consumers.totals import state
 from consumers.totals.ledger import LedgerEntry
@@ -52,7 +48,7 @@ class Tables:
         """Deliver one batch, as a worker of its own would."""
         return self.sink(client).write(contributions(*records), Deadline(60))
 
-    def totals(self) -> dict[str, tuple[Decimal, int]]:
+    def totals(self) -> dict[str, Any]:
         return {
             total.user: (total.total, total.scores)
             for total in state.totals(self.client, self.table)
@@ -164,6 +160,10 @@ class Game:
         key = (score_id, user)
         return self._change(key, None, self._versions[key] + 1)
 
+    def copy(self) -> Game:
+        """The game as it stands, without its records: what to compare with later."""
+        return Game([], dict(self._items), dict(self._versions))
+
     def _change(self, key: tuple[str, str], new: dict[str, Any] | None, version: int) -> Raw:
         old = self._items.pop(key, None)
         if new is not None:
@@ -187,83 +187,4 @@ class Game:
 
 def without_zeros(totals: dict[str, tuple[Decimal, int]]) -> dict[str, tuple[Decimal, int]]:
     """Without players who have no scores left, or never had one that counted."""
-    return {user: total for user, total in totals.items() if total != (0, 0)}
-
-
-class Killed(BaseException):
-    """The worker dies here: nothing may catch it."""
-
-
-class Breaking:
-    """A client whose n-th transaction is cut off, before it reaches the server or after.
-
-    Counts from 0; `calls` tells how many were made.
-    """
-
-    def __init__(
-        self, client: Any, at: int = -1, *, after: bool = False, error: BaseException | None = None
-    ) -> None:
-        self._client, self._at, self._after = client, at, after
-        self._error = error or Killed()
-        self.calls = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    def transact_write_items(self, **request: Any) -> Any:
-        call, self.calls = self.calls, self.calls + 1
-        if call != self._at:
-            return self._client.transact_write_items(**request)
-        if self._after:
-            self._client.transact_write_items(**request)
-        raise self._error
-
-
-Answer = tuple[int, dict[str, Any]]
-
-
-@contextmanager
-def answering(client: Any, answer: Callable[[dict[str, Any]], Answer | None]) -> Iterator[None]:
-    """Answer transactions in the server's place, where `answer` does not leave it to the server.
-
-    What it returns goes through botocore as an answer of DynamoDB: (status, JSON document).
-    """
-
-    def hook(request: Any, **_: Any) -> AWSResponse | None:
-        given = answer(json.loads(request.body))
-        if given is None:
-            return None
-        status, document = given
-        response = AWSResponse(request.url, status, {}, None)
-        response._content = json.dumps(document).encode()
-        return response
-
-    event = "before-send.dynamodb.TransactWriteItems"
-    client.meta.events.register(event, hook)
-    try:
-        yield
-    finally:
-        client.meta.events.unregister(event, hook)
-
-
-def failure(code: str, message: str = "", status: int = 400) -> Answer:
-    """DynamoDB's answer for a request that failed as a whole."""
-    return status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
-
-
-def cancelled(*codes: str, **reason: str) -> Answer:
-    """DynamoDB's answer for a cancelled transaction: a reason code for each item."""
-    status, document = failure("TransactionCanceledException", f"Transaction cancelled {codes}")
-    reasons = [{"Code": code} | (reason if code != "None" else {}) for code in codes]
-    return status, document | {"Message": document["message"], "CancellationReasons": reasons}
-
-
-def items_of(request: dict[str, Any]) -> list[tuple[str, str]]:
-    """(`ledger` or `total`, the key without its prefix) of each item of a transaction."""
-    found = []
-    for item in request["TransactItems"]:
-        if "Put" in item:
-            found.append(("ledger", item["Put"]["Item"]["PK"]["S"].removeprefix("APPLIED#")))
-        else:
-            found.append(("total", item["Update"]["Key"]["PK"]["S"].removeprefix("TOTAL#")))
-    return found
+    return {user: total for user, total in totals.items() if any(total)}

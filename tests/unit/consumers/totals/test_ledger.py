@@ -23,7 +23,9 @@ from shared.codec import decode_number
 ids = st.text(st.sampled_from("ab|%7C#USER2"), max_size=12)
 digits = st.integers(-(10**38) + 1, 10**38 - 1)
 # As text: arithmetic would round to Python's 28 digits.
-numbers = st.builds(lambda number, scale: Decimal(f"{number}E{scale}"), digits, st.integers(-92, 88))
+numbers = st.builds(
+    lambda number, scale: Decimal(f"{number}E{scale}"), digits, st.integers(-92, 88)
+)
 
 
 def test_a_source_is_readable() -> None:

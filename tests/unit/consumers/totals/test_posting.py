@@ -40,8 +40,8 @@ def test_the_ledger_is_believed_to_hold_what_the_oldest_version_replaced() -> No
     game.put("s", "u", 5)
     later = [game.put("s", "u", 6), game.put("s", "u", 9)]
     (group,) = fold(contributions(*reversed(later)))
-    assert group.postings[0].known == (5, True)
-    assert group.change() == (4, 0)
+    assert group.postings[0].known == (Decimal(5), True)
+    assert group.change() == (Decimal(4), 0)
 
 
 def test_what_a_total_gains() -> None:
@@ -56,7 +56,7 @@ def test_what_a_total_gains() -> None:
 
 
 def test_what_a_total_gains_is_not_rounded() -> None:
-    longest = Decimal("12345678901234567890123456789012345678")
+    longest = Decimal(12345678901234567890123456789012345678)
     game = Game()
     game.put("s", "u", longest)
     (group,) = fold(contributions(game.put("s", "u", 1)))

@@ -40,6 +40,11 @@ def two_players(game: Game) -> None:
         game.put("s-2", user, 7)
 
 
+def opposites(game: Game) -> None:
+    game.put("s-1", "u", 5)
+    game.put("s-2", "u", -5)
+
+
 def judged(sent: Parcel, *reasons: Reason) -> Cancellation:
     _, owners = compose(sent, "table", "ledger", "now")
     return take_apart(sent, owners, reasons)
@@ -84,7 +89,7 @@ def test_a_total_that_stays_is_not_written() -> None:
 
 
 def test_two_scores_that_cancel_out_are_still_counted() -> None:
-    sent = parcel(lambda game: (game.put("s-1", "u", 5), game.put("s-2", "u", -5))[0] and None)
+    sent = parcel(opposites)
     actions, _ = compose(sent, "table", "ledger", "now")
     assert actions[2]["Update"]["ExpressionAttributeValues"][":scores"] == {"N": "2"}
 
@@ -93,8 +98,8 @@ def test_a_wrong_guess_is_corrected() -> None:
     sent = parcel(two_players)
     told = judged(sent, NONE, failed(3, 0), NONE, NONE, NONE, NONE)
     assert users(told.again) == ["ann", "bob"]
-    assert told.again[0].change() == (5 + 7 - 3, 1)
-    assert told.again[1].change() == (12, 2)
+    assert told.again[0].change() == (Decimal(5 + 7 - 3), 1)
+    assert told.again[1].change() == (Decimal(12), 2)
     assert not told.outrun
 
 
@@ -106,13 +111,28 @@ def test_what_is_already_there_is_done() -> None:
     sent = parcel(two_players)
     told = judged(sent, failed(5, 1), NONE, NONE, NONE, NONE, NONE)
     assert users(told.again) == ["ann", "bob"]
-    assert told.again[0].change() == (7, 1)
+    assert told.again[0].change() == (Decimal(7), 1)
 
 
 def test_a_condition_that_fails_and_teaches_nothing_is_not_tried_at_once() -> None:
-    told = judged(parcel(two_players), failed(), NONE, NONE, NONE, NONE, NONE)
+    sent = parcel(two_players)
+    assert users(judged(sent, failed(), NONE, NONE, NONE, NONE, NONE).again) == ["ann", "bob"]
+    told = judged(sent, failed(), NONE, NONE, NONE, NONE, NONE)
     assert users(told.contended) == ["ann"]
     assert users(told.again) == ["bob"]
+
+
+def test_a_parcel_that_asks_writes_nothing() -> None:
+    sent = parcel(two_players)
+    sent.asks = True
+    actions, owners = compose(sent, "table", "ledger", "now")
+    assert [next(iter(action)) for action in actions] == ["Put"] * 4
+    never = "attribute_not_exists(PK) AND attribute_exists(PK)"
+    assert {action["Put"]["ConditionExpression"] for action in actions} == {never}
+    take_apart(sent, owners, [failed(3, 0), failed(), failed(5, 1), failed()])
+    assert [group.user for group in sent.groups if group.postings] == ["ann", "bob"]
+    assert [posting.known for posting in sent.groups[0].postings] == [(Decimal(3), True), None]
+    assert len(sent.groups[1].postings) == 1
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])

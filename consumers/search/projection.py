@@ -1,0 +1,50 @@
+"""From a change of an order to a write of its document. Pure."""
+
+from typing import NamedTuple
+
+from consumers.search.document import order_document, tombstone
+from shared import entities
+from shared.entities import Kind
+from shared.records import Record
+
+
+class Operation(NamedTuple):
+    """One write: the document replaces what the index holds, unless that is newer.
+
+    A tuple, not a dataclass: one is made for each record, and this takes a third of the time.
+
+    Attributes:
+        id: of the document: the order's id.
+        version: grows with every change of the order.
+        own_version: the version is the item's own. If not, it is a time, two changes may
+            share it, and the later write of such a pair wins (`external_gte`).
+        document: JSON; of a removed order a tombstone.
+    """
+
+    id: str
+    version: int
+    own_version: bool
+    document: bytes
+
+
+def project(record: Record) -> Operation | None:
+    """Turn one record into a write of its order's document; None if it is no order.
+
+    A removal becomes a tombstone with the old version + 1, so that a late replay cannot bring
+    the order back. Raises Malformed, naming the attribute, for what cannot be indexed.
+    """
+    keys = record.keys
+    if entities.kind_of(keys) is not Kind.ORDER:
+        return None
+    order_id = entities.item_id(keys, Kind.ORDER)
+    old, new = record.require_images()
+    image = new or old
+    assert image is not None  # require_images
+    version = entities.version_of(image.raw)
+    if new is None:
+        document = tombstone(order_id, record.created_ms)
+        version = None if version is None else version + 1
+    else:
+        document = order_document(order_id, new.raw)
+    own = version is not None
+    return Operation(order_id, record.created_us if version is None else version, own, document)

@@ -1,0 +1,1 @@
+"""Where Fanout runs: one machine (`infra.local`) and AWS."""
