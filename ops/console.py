@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+from rich.box import ROUNDED
 from rich.console import Console
 from rich.table import Table
 
@@ -30,7 +31,7 @@ def print_json(document: Any) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """A table; columns whose name starts with `>` are numbers and stand to the right."""
-    made = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
+    made = Table(title=title, title_justify="left", title_style="bold", box=ROUNDED)
     for column in columns:
         justify = "right" if column.startswith(">") else "left"
         made.add_column(column.lstrip(">"), justify=justify)  # type: ignore[arg-type]

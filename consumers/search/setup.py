@@ -43,7 +43,7 @@ def _written_index(connection: Connection) -> str | None:
         return None
     if answer.status != 200:
         raise answers.failure(answer.status, answer.body)
-    behind = list(orjson.loads(answer.body))
+    behind = sorted(orjson.loads(answer.body))
     if len(behind) > 1:
         raise Rejected(
             f"the alias {index.WRITE_ALIAS} points to {len(behind)} indexes: {', '.join(behind)}",

@@ -1,6 +1,6 @@
 """What the index holds, for those who check it against the table."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ class StoredDocument(NamedTuple):
     source: dict[str, Any]
 
 
-def documents(url: str, *, signed: bool = False) -> Iterator[StoredDocument]:
+def documents(url: str, *, signed: bool = False) -> Generator[StoredDocument, None, None]:
     """Stream everything in the index, tombstones too, as it was at the last refresh.
 
     In no order. Memory is bounded: one page of 500 at a time. By scroll, the one way that

@@ -122,14 +122,6 @@ def test_a_stream_shows_one_moment(sink: SearchSink, search_url: str) -> None:
     assert all("deleted" not in document.source for document in [*first, *stream])
 
 
-def test_a_stream_that_is_left_early_is_given_back(sink: SearchSink, search_url: str) -> None:
-    write(sink, *(operation_of(None, order(f"o-{i}")) for i in range(3)))
-    refresh(search_url)
-    stream = documents(search_url)
-    next(stream)
-    stream.close()
-
-
 def test_an_empty_index_streams_nothing(search_url: str) -> None:
     assert list(documents(search_url)) == []
 

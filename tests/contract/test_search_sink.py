@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import orjson
 import pytest
 
@@ -107,6 +109,21 @@ def test_a_40_kb_name_is_stored_whole(sink: SearchSink, search_url: str) -> None
     customer = {"name": "Ada " + "x" * 40_000, "email": "ada@example.org"}
     assert write(sink, operation_of(None, order("o-1", customer=customer))) == WriteResult()
     assert len(stored(search_url)["o-1"][1]["name"]) == 40_004
+
+
+@pytest.mark.real
+@pytest.mark.skipif(
+    "FANOUT_TEST_SEARCH_URL" not in os.environ,
+    reason="the embedded server takes terms of any length: set FANOUT_TEST_SEARCH_URL",
+)
+def test_a_term_that_the_projection_let_through_is_refused(
+    sink: SearchSink, search_url: str
+) -> None:
+    """Such as one that grows past the limit when its letters are made small."""
+    result = write(sink, operation("o-1", 1), operation("o-2", 1, status="x" * 40_000))
+    assert list(result.rejected) == [1]
+    assert result.rejected[1].reason.endswith("a term over 32,766 bytes in status")
+    assert set(stored(search_url)) == {"o-1"}
 
 
 def test_an_id_of_any_characters_is_kept(sink: SearchSink, search_url: str) -> None:

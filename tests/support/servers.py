@@ -107,6 +107,26 @@ def read(streams: Any, position: str) -> tuple[list[dict[str, Any]], str]:
         records += page["Records"]
 
 
+def key(name: str) -> dict[str, Any]:
+    """The key of an item of `make_table`."""
+    return {"PK": {"S": name}, "SK": {"S": "ITEM"}}
+
+
+def bump(name: str, table: str) -> dict[str, Any]:
+    """An update that raises an item's version by one, making it if it is not there."""
+    return {
+        "TableName": table,
+        "Key": key(name),
+        "UpdateExpression": "SET filler = :filler ADD version :one",
+        "ExpressionAttributeValues": {":one": {"N": "1"}, ":filler": {"S": "x" * 500}},
+    }
+
+
+def numbers(records: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Sequence number and event id of each record."""
+    return [(record["dynamodb"]["SequenceNumber"], record["eventID"]) for record in records]
+
+
 def scan(dynamodb: Any, table: str) -> dict[str, dict[str, Any]]:
     """All items of a table by their PK."""
     pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from infra.local.servers import LocalServers
 from infra.local.servers.aws.corrections import RequestDigest, Sequence
-from tests.support.servers import aws_server, client, iterator, make_table, read, scan, unique
+from tests.support.servers import aws_server, client, iterator, key, make_table, read, scan, unique
 
 DIGITS = "12345678901234567890123456789012345678"  # 38, the most that a number may have
 
@@ -50,10 +50,6 @@ def table(dynamodb: Any) -> str:
     name = unique("table")
     make_table(dynamodb, name)
     return name
-
-
-def key(name: str) -> dict[str, Any]:
-    return {"PK": {"S": name}, "SK": {"S": "ITEM"}}
 
 
 def stream_of(dynamodb: Any, table: str) -> str:
