@@ -135,7 +135,7 @@ def _show(
                 live.update(Group(_headline(plan, tally), render_status(status)), refresh=True)
             elif time.monotonic() - said > _LINE_EVERY_SECONDS:
                 said = time.monotonic()
-                screen.print(f"{_headline(plan, tally)}; {_lags(status)}")
+                screen.print(f"{_headline(plan, tally)}; {_lags(status)}", soft_wrap=True)
 
 
 @contextmanager
@@ -194,7 +194,8 @@ def _tell(
     screen.print(
         f"Look further: fanout up {where}".rstrip()
         + ", then in another terminal: fanout traffic; fanout status --watch; "
-        "fanout search walnut; fanout history ord-000001"
+        "fanout search walnut; fanout history ord-000001",
+        soft_wrap=True,
     )
 
 

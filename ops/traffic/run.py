@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
@@ -109,7 +110,7 @@ class Application:
         while not self._stop.is_set():
             while len(alive) < _ALIVE and (order := next(fresh, None)):
                 self._pace.wait(self._stop)
-                self._table.create(order[0])
+                self._create(order[0])
                 self._tally.add(orders=1, changes=1)
                 alive.append(order)
             if not alive:
@@ -123,6 +124,11 @@ class Application:
             else:
                 alive[place] = (after, own)
 
+    def _create(self, item: Item) -> None:
+        # The ids are this run's own: what is there already is what an unanswered try has written.
+        with suppress(Conflict):
+            self._table.create(item)
+
     def _orders_of(self, writer: int) -> Iterator[tuple[Item, random.Random]]:
         for number in range(writer, self._plan.orders, WRITERS):
             rng = random.Random(f"{self._plan.seed}/order/{number}")
@@ -131,12 +137,13 @@ class Application:
 
     def _step(self, item: Item, rng: random.Random) -> Item | None:
         """One step of an order's life; now and then support edits it meanwhile."""
-        if rng.random() < _EDITED:
-            self._table.replace(item, orders.edit(item, rng))
-            self._tally.add(edits=1, changes=1)
-            # The workflow does not know: its write below fails on the version.
+        edited = orders.edit(item, rng) if rng.random() < _EDITED else None
         after = orders.advance(item, rng)
         try:
+            if edited is not None:
+                self._table.replace(item, edited)
+                self._tally.add(edits=1, changes=1)
+                # The workflow does not know: its write below fails on the version.
             self._table.replace(item, after)
         except Conflict:
             self._tally.add(conflicts=1)
@@ -162,5 +169,6 @@ class Application:
             for item in rng.sample(fresh, len(fresh) // 8):
                 self._pace.wait(self._stop)
                 struck_out = rng.random() < _STRUCK_OUT
-                self._table.replace(item, None if struck_out else scores.correct(item, rng))
+                with suppress(Conflict):
+                    self._table.replace(item, None if struck_out else scores.correct(item, rng))
                 self._tally.add(changes=1)

@@ -1,19 +1,22 @@
 """The application's writes to its table, with optimistic locking on the item's version."""
 
+import time
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from shared import entities
-from shared.clients import aws_client
-from shared.codec import decode_image, encode_image
+from shared.aws_json import JsonService, ServiceFault
+from shared.codec import RawImage, decode_image, encode_image
+from shared.errors import Unavailable
 
 Item = dict[str, Any]
 
 # DynamoDB's limit for one BatchWriteItem.
 _BATCH = 25
+# An application that cannot write waits a while before it gives up.
+_PATIENCE_SECONDS = 30.0
+_PAUSE_SECONDS = 0.2
 
 
 class Conflict(Exception):
@@ -27,20 +30,21 @@ def version_of(item: Item) -> int:
 
 
 class Table:
-    """One table, as the application uses it. Safe to share between threads."""
+    """One table, as the application uses it. Safe to share between threads.
+
+    A call that is not answered is made again for half a minute: the version decides whether it
+    had been carried out, so nothing is written twice.
+    """
 
     def __init__(self, name: str) -> None:
         """The table `name`, at the endpoint of the process's environment."""
         self._name = name
-        self._client = aws_client("dynamodb")
+        self._service = JsonService("dynamodb")
 
     def create(self, item: Item) -> None:
         """Write an item that must not exist yet. Raises Conflict if it does."""
-        self._guarded(
-            self._client.put_item,
-            Item=encode_image(item),
-            ConditionExpression="attribute_not_exists(PK)",
-        )
+        guard = {"ConditionExpression": f"attribute_not_exists({entities.PARTITION_KEY})"}
+        self._write("PutItem", {"Item": encode_image(item), **guard})
 
     def replace(self, old: Item, new: Item | None) -> None:
         """Write `new` (or delete, if None) where `old` still is. Raises Conflict if it is not."""
@@ -50,37 +54,48 @@ class Table:
             "ExpressionAttributeValues": {":v": {"N": str(version_of(old))}},
         }
         if new is None:
-            self._guarded(self._client.delete_item, Key=_key(old), **guard)
+            self._write("DeleteItem", {"Key": _key(old), **guard})
         else:
-            self._guarded(self._client.put_item, Item=encode_image(new), **guard)
+            self._write("PutItem", {"Item": encode_image(new), **guard})
 
     def create_many(self, items: Iterable[Item]) -> None:
         """Write new items without a condition, in batches; what DynamoDB defers is sent again."""
         remaining = iter(items)
         while batch := list(islice(remaining, _BATCH)):
-            requests = [{"PutRequest": {"Item": encode_image(item)}} for item in batch]
+            requests: Any = [{"PutRequest": {"Item": encode_image(item)}} for item in batch]
             while requests:
-                answer = self._client.batch_write_item(RequestItems={self._name: requests})
+                answer = self._call("BatchWriteItem", {"RequestItems": {self._name: requests}})
                 requests = answer.get("UnprocessedItems", {}).get(self._name, [])
 
     def read(self, key: tuple[str, str]) -> Item | None:
         """A consistent read of one item."""
-        answer = self._client.get_item(
-            TableName=self._name,
-            Key=encode_image({entities.PARTITION_KEY: key[0], entities.SORT_KEY: key[1]}),
-            ConsistentRead=True,
-        )
-        return decode_image(answer["Item"]) if "Item" in answer else None
+        raw_key = encode_image(dict(zip(_KEY_NAMES, key, strict=True)))
+        found: RawImage | None = self._call(
+            "GetItem", {"TableName": self._name, "Key": raw_key, "ConsistentRead": True}
+        ).get("Item")
+        return None if found is None else decode_image(found)
 
-    def _guarded(self, call: Any, **arguments: Any) -> None:
+    def _write(self, operation: str, arguments: dict[str, Any]) -> None:
         try:
-            call(TableName=self._name, **arguments)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            self._call(operation, {"TableName": self._name, **arguments})
+        except ServiceFault as fault:
+            if fault.code == "ConditionalCheckFailedException":
                 raise Conflict from None
             raise
 
+    def _call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return self._service.call(operation, arguments)
+            except Unavailable:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+
+
+_KEY_NAMES = (entities.PARTITION_KEY, entities.SORT_KEY)
+
 
 def _key(item: Item) -> Any:
-    names = (entities.PARTITION_KEY, entities.SORT_KEY)
-    return encode_image({name: item[name] for name in names})
+    return encode_image({name: item[name] for name in _KEY_NAMES})

@@ -1,6 +1,7 @@
 """Is each entry of the cache what its reader would load now?"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -11,11 +12,11 @@ from ops.verify.findings import Damage, Finding, Verdict
 from ops.verify.table import Table, name_of
 from shared import entities
 from shared.archive import image_digest
-from shared.cache_client import Client, connect
+from shared.cache_client import CACHE_ERRORS, Client, connect
 from shared.cache_keys import Cached, entry_of, split_name, value_key
 from shared.codec import RawImage
 from shared.entities import Kind
-from shared.errors import Malformed
+from shared.errors import Malformed, Unavailable
 
 _NAME = "cache"
 _SECONDS = 10.0
@@ -65,8 +66,16 @@ class CacheCheck:
         with self._connected() as client:
             yield from self._compare(list(_read(client, [found.item for found in suspects])))
 
-    def _connected(self) -> Client:
-        return connect(self._url, cluster=self._cluster, seconds=_SECONDS)
+    @contextmanager
+    def _connected(self) -> Iterator[Client]:
+        try:
+            with connect(self._url, cluster=self._cluster, seconds=_SECONDS) as client:
+                yield client
+        except CACHE_ERRORS as error:
+            raise Unavailable(
+                f"the cache did not answer: {type(error).__name__}",
+                hint="check that it runs; `fanout status` shows the servers",
+            ) from error
 
     def _compare(self, entries: Sequence[_Entry]) -> Iterator[Finding]:
         cached: dict[str, Any] = {}

@@ -178,6 +178,14 @@ def test_a_score_of_zero_is_a_score(tables: Tables, game: Game) -> None:
     assert tables.totals() == {"ann": (0, 0)}
 
 
+def test_a_removed_score_is_told_from_a_score_of_zero(tables: Tables, game: Game) -> None:
+    tables.write([game.put("s", "ann", 5), game.remove("s", "ann")])
+    game.put("s", "ann", 0)
+    # Its old image says 0, and so does the ledger: of a score that is gone.
+    tables.write([game.put("s", "ann", 9)])
+    assert tables.totals() == {"ann": (9, 1)}
+
+
 def test_scores_whose_names_look_alike_are_two(tables: Tables) -> None:
     one = score("a|USER#b", "c", 5)
     two = score("a", "b|USER#c", 7)

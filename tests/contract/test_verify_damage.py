@@ -1,4 +1,4 @@
-"""Each kind of damage, done to a projection that was whole: `verify` names the item, and exits 1."""
+"""Each kind of damage to a projection that was whole: `verify` names the item and exits 1."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ values = st.builds(
     st.integers(-6, 0),
 )
 steps = st.lists(
-    st.tuples(scores, users, st.one_of(values, st.just(None))), min_size=1, max_size=14
+    st.tuples(scores, users, st.one_of(values, st.sampled_from([None, Decimal(0)]))), min_size=1, max_size=14
 )
 
 

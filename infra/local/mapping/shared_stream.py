@@ -41,7 +41,7 @@ class Sharing:
 
     max_entries: int = 5_000
     max_bytes: int = 16_000_000
-    first_pause: float = 0.01
+    first_pause: float = 0.02
     last_pause: float = 0.1
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ Handler = Callable[[Any, Any], dict[str, Any]]
 
 
 @pytest.fixture
-def handler(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> Handler:
+def handler(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handler]:
     """A handler as in a fresh process; its queue is never needed here."""
     for name, value in {
         "cache_url": own_server.url,
@@ -28,7 +29,10 @@ def handler(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> Handler:
         "archive_bucket": "none",
     }.items():
         monkeypatch.setenv(variable_of(name), value)
-    return lambda_entry(SPEC, project, open_sink)
+    with ExitStack() as opened:
+        yield lambda_entry(
+            SPEC, project, lambda settings: opened.enter_context(closing(open_sink(settings)))
+        )
 
 
 @pytest.fixture

@@ -1,0 +1,236 @@
+"""Checkpoints: never torn, never guessed, never ahead of what was delivered."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.local.mapping import checkpoint as module
+from infra.local.mapping.checkpoint import Checkpoint, CheckpointDamaged, CheckpointFolder
+from infra.local.mapping.kinesis import Disorder
+from shared.errors import Unavailable
+from tests.support.mapping import SHARD, Rig, delivered, raises, record, sequence
+from tests.support.records import STREAM_ARN
+
+KEPT = Checkpoint("100000000000000000042", caught_up_at=1760000000.5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> CheckpointFolder:
+    return CheckpointFolder(tmp_path, "toy", STREAM_ARN)
+
+
+def file_of(tmp_path: Path) -> Path:
+    (path,) = tmp_path.rglob("*.json")
+    return path
+
+
+def test_what_was_saved_is_loaded(folder: CheckpointFolder) -> None:
+    assert folder.load(SHARD) is None
+    assert folder.empty()
+    folder.save(SHARD, Checkpoint())
+    folder.save(SHARD, KEPT)
+    assert folder.load(SHARD) == KEPT
+    assert not folder.empty()
+    folder.forget(SHARD)
+    folder.forget(SHARD)
+    assert folder.empty()
+
+
+def test_shards_consumers_and_streams_are_apart(tmp_path: Path, folder: CheckpointFolder) -> None:
+    folder.save(SHARD, KEPT)
+    assert folder.load("another/../shard") is None
+    assert CheckpointFolder(tmp_path, "other", STREAM_ARN).load(SHARD) is None
+    anew = STREAM_ARN.replace("2025", "2026")
+    assert CheckpointFolder(tmp_path, "toy", anew).load(SHARD) is None
+
+
+@pytest.mark.parametrize("length", [0, 1, 20, -2])
+def test_a_torn_file_is_refused(tmp_path: Path, folder: CheckpointFolder, length: int) -> None:
+    folder.save(SHARD, KEPT)
+    path = file_of(tmp_path)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(CheckpointDamaged, match="torn") as raised:
+        folder.load(SHARD)
+    assert str(path) in raised.value.reason
+    assert "remove" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "content", [b"[]", b"null", b'{"digest": 1}', b"\xff", b'{"mark": "5"}', b"1"]
+)
+def test_what_is_no_checkpoint_is_refused(
+    tmp_path: Path, folder: CheckpointFolder, content: bytes
+) -> None:
+    folder.save(SHARD, KEPT)
+    file_of(tmp_path).write_bytes(content)
+    with pytest.raises(CheckpointDamaged):
+        folder.load(SHARD)
+
+
+def test_a_changed_file_is_refused(tmp_path: Path, folder: CheckpointFolder) -> None:
+    folder.save(SHARD, KEPT)
+    path = file_of(tmp_path)
+    path.write_text(path.read_text().replace("42", "43"))
+    with pytest.raises(CheckpointDamaged, match="changed"):
+        folder.load(SHARD)
+
+
+def test_a_file_of_another_shard_is_refused(tmp_path: Path, folder: CheckpointFolder) -> None:
+    folder.save(SHARD, KEPT)
+    path = file_of(tmp_path)
+    path.rename(path.with_name("other.json"))
+    with pytest.raises(CheckpointDamaged, match="another"):
+        folder.load("other")
+
+
+def test_the_content_is_on_the_disk_before_it_has_the_name(
+    tmp_path: Path, folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.save(SHARD, Checkpoint())
+    steps: list[str] = []
+    sync, rename = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        assert os.fstat(descriptor).st_size > 0, "something was written before the sync"
+        steps.append("sync")
+        sync(descriptor)
+
+    def replace(self: Path, target: Path) -> Any:
+        steps.append("rename")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    folder.save(SHARD, KEPT)
+    assert steps == ["sync", "rename"]
+
+
+def test_a_full_disk_leaves_the_old_one(
+    folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.save(SHARD, KEPT)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(module.os, "fsync", full)
+    with pytest.raises(Unavailable, match="No space left"):
+        folder.save(SHARD, Checkpoint("100000000000000000099"))
+    monkeypatch.undo()
+    assert folder.load(SHARD) == KEPT
+
+
+def test_a_full_disk_stops_the_shard_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Rig(tmp_path, batch_size=1)
+    run.run(1)  # its first checkpoint is there
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    run.scripted.put(*(record(number) for number in range(5)))
+    monkeypatch.setattr(module.os, "fsync", full)
+    run.run(30)
+    # Not one batch more than could be saved: else a kill would bring all of them again.
+    assert run.invocations == [[0]]
+    status = run.consumer.status()
+    assert "No space left" in status.last_error
+    assert status.retrying
+    monkeypatch.undo()
+    run.run(30)
+    assert run.invocations == [[0], [1], [2], [3], [4]]
+
+
+def test_a_checkpoint_is_written_after_the_outcome_and_not_before(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def answer(numbers: list[int], event: Any) -> Any:
+        saved = run.wiring.checkpoints.load(SHARD)
+        assert saved is not None
+        seen.append(saved.mark)
+
+    run = Rig(tmp_path, answer, batch_size=2)
+    run.scripted.put(*(record(number) for number in range(4)))
+    run.run(5)
+    saved = run.wiring.checkpoints.load(SHARD)
+    assert saved is not None
+    assert [*seen, saved.mark] == ["", sequence(1), sequence(3)]
+
+
+def test_a_partial_response_moves_the_checkpoint_to_the_record_before(tmp_path: Path) -> None:
+    def answer(numbers: list[int], event: Any) -> Any:
+        if numbers == [0, 1, 2, 3]:
+            return {"batchItemFailures": [{"itemIdentifier": sequence(2)}]}
+        return raises(numbers, event)
+
+    run = Rig(tmp_path, answer)
+    run.scripted.put(*(record(number) for number in range(4)))
+    run.run(3)
+    saved = run.wiring.checkpoints.load(SHARD)
+    assert saved is not None
+    assert saved.mark == sequence(1)
+    run.restart()
+    run.invocations.clear()
+    run.run(1)
+    assert run.invocations[0] == [2, 3]
+
+
+DISORDERS = st.sampled_from([None, Disorder(0.3, 0.3, 4, seed=3), Disorder(0, 0)])
+
+
+@given(
+    kills=st.lists(st.integers(1, 12), max_size=12),
+    batch_size=st.integers(1, 7),
+    poison=st.sets(st.integers(0, 19), max_size=3),
+    kinesis=DISORDERS,
+    bisect=st.booleans(),
+)
+def test_killed_between_any_two_steps_nothing_is_lost(
+    tmp_path_factory: pytest.TempPathFactory,
+    kills: list[int],
+    batch_size: int,
+    poison: set[int],
+    kinesis: Disorder | None,
+    bisect: bool,
+) -> None:
+    def answer(numbers: list[int], event: Any) -> Any:
+        return raises(numbers, event) if poison & set(numbers) else None
+
+    folder = tmp_path_factory.mktemp("kills")
+    run = Rig(folder, answer, batch_size=batch_size, kinesis=kinesis, retries=1, bisect=bisect)
+    run.scripted.put(*(record(number) for number in range(20)))
+    for steps in kills:
+        (reader,) = run.consumer.discover()
+        for _ in range(steps):
+            run.clock.now += reader.step()
+        run.restart()
+    run.run(600)
+    good = [batch for batch in run.invocations if not poison & set(batch)]
+    given_up = [
+        int(entry["kinesis"]["sequenceNumber"][2:42]) % 10**12
+        if kinesis
+        else int(entry["dynamodb"]["SequenceNumber"]) % 10**12
+        for payload in run.letters.payloads
+        for entry in (payload or {})["Records"]
+    ]
+    if kinesis is None:
+        assert set(delivered(good)) | set(given_up) == set(range(20))
+    else:
+        ids = {_event_id(entry) for event in run.events for entry in event["Records"]}
+        assert ids == {f"event-{number}" for number in range(20)}
+    assert run.consumer.status().lag_records == 0
+
+
+def _event_id(entry: dict[str, Any]) -> str:
+    import base64
+    import json
+
+    return str(json.loads(base64.b64decode(entry["kinesis"]["data"]))["eventID"])
