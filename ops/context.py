@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from infra.local.deployment import Deployment
+from infra.local.servers.state import holder
 from ops.console import Failure
 
 DEFAULT_STATE = Path(".fanout")
@@ -34,16 +35,15 @@ def open_deployment(state: Path) -> Deployment:
             f"no pipeline has been started in {state}",
             "start one with `fanout up`, or say where it is with --state",
         ) from None
-    if not is_running(deployment):
+    if not is_running(deployment, state):
         raise Failure(f"the pipeline in {state} is not running", "start it again with `fanout up`")
     os.environ.update(deployment.aws_environment())
     return deployment
 
 
-def is_running(deployment: Deployment) -> bool:
-    """Whether the process that ran the pipeline is still there."""
-    try:
-        os.kill(deployment.pid, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return deployment.pid > 0
+def is_running(deployment: Deployment, state: Path) -> bool:
+    """Whether the process that wrote `deployment` still runs the pipeline in `state`.
+
+    By the folder's lock, which ends with its process; a number alone may be another's by now.
+    """
+    return deployment.pid > 0 and holder(state) == deployment.pid

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from infra.local.servers import LocalServers
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,3 +33,10 @@ def shared_testdata() -> Path:
     if not folder.is_dir():
         pytest.skip(f"recorded material is not here: no folder {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[LocalServers]:
+    """All embedded servers, started once for a whole run; each test takes names of its own."""
+    with LocalServers() as running:
+        yield running

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Self
 
 from infra.local.deployment import Deployment
-from infra.local.heartbeat import write_heartbeat
 from infra.local.lambda_runtime.function import Function
 from infra.local.mapping.checkpoint import CheckpointFolder
 from infra.local.mapping.config import MappingConfig
@@ -30,7 +29,7 @@ from infra.local.servers.stack import Given, LocalServers
 from infra.local.status import PipelineStatus
 from infra.local.watch import Watcher
 from shared.clients import forget_clients
-from shared.clock import now_ms
+from shared.heartbeat import write_heartbeat
 from shared.spec import ConsumerSpec, Source
 
 LOGS = "logs"
@@ -57,6 +56,7 @@ class Pipeline:
     """Runs from `__enter__` to `__exit__`.
 
     Attributes:
+        servers: the embedded servers, for who wants to stop one.
         deployment: names and addresses, once entered.
         folder: the state folder.
     """
@@ -73,7 +73,7 @@ class Pipeline:
         """Describe it; nothing is started yet."""
         self._specs = specs
         self._options = options or Options()
-        self._servers = LocalServers(state, self._options.given)
+        self.servers = LocalServers(state, self._options.given)
         self._functions: dict[str, Function] = {}
         self._mappings: Mappings | None = None
         self._watcher: Watcher | None = None
@@ -99,9 +99,9 @@ class Pipeline:
         self.close()
 
     def _start(self) -> None:
-        self._servers.__enter__()
-        self.folder = self._servers.folder
-        endpoints = self._servers.endpoints
+        self.servers.__enter__()
+        self.folder = self.servers.folder
+        endpoints = self.servers.endpoints
         os.environ.update(endpoints.environment())
         forget_clients()
         made = create_resources(
@@ -130,8 +130,8 @@ class Pipeline:
         search = self._functions.get("search")
         if search and self._options.given.search is None:
             recovery = SearchRecovery(self.deployment, search.invoke)
-            recovery.recover()
-            self._every(_WATCH_SECONDS, lambda: recovery.watch(self._servers.status()), "recovery")
+            recovery.watch(self.servers.status())
+            self._every(_WATCH_SECONDS, lambda: recovery.watch(self.servers.status()), "recovery")
         self._mappings = self._map()
         self._mappings.start()
         self._watcher = Watcher(
@@ -139,7 +139,7 @@ class Pipeline:
             self.folder,
             log_paths={name: function.log_path for name, function in self._functions.items()},
             mappings=self._mappings.status,
-            servers=self._servers.status,
+            servers=self.servers.status,
             queue_urls=self.deployment.queue_urls,
             topic_arn=self.deployment.topic_arn,
             alarm_scale=self._options.alarm_scale,
@@ -194,11 +194,14 @@ class Pipeline:
         """Where what a consumer's workers print is kept."""
         return self._functions[consumer].log_path
 
-    def drained(self, since_ms: int | None = None) -> bool:
-        """Whether every consumer has dealt with every change made until `since_ms`, or now."""
-        assert self._mappings is not None
-        moment = now_ms() if since_ms is None else since_ms
-        return all(each.caught_up_at_ms >= moment for each in self._mappings.status())
+    def caught_up_at_ms(self) -> dict[str, int]:
+        """For each consumer: every change made until then has been dealt with."""
+        assert self._mappings is not None, "the pipeline is not running"
+        return {each.consumer: each.caught_up_at_ms for each in self._mappings.status()}
+
+    def drained(self, since_ms: int) -> bool:
+        """Whether every consumer has dealt with every change made until `since_ms`."""
+        return all(moment >= since_ms for moment in self.caught_up_at_ms().values())
 
     def close(self) -> None:
         """Stop everything. Idempotent. What was not delivered yet comes in the next run."""
@@ -213,4 +216,4 @@ class Pipeline:
         if self._watcher is not None and self._mappings is not None:
             self._watcher.look()
         self._mappings = self._watcher = None
-        self._servers.close()
+        self.servers.close()

@@ -30,15 +30,15 @@ class SearchRecovery:
         """`invoke` runs the search consumer's function."""
         self._deployment = deployment
         self._invoke_function = invoke
-        self._restarts = 0
+        self._pid = 0
         self.rebuilt = 0
 
     def watch(self, servers: Sequence[ServerStatus]) -> None:
-        """Recover if the server was started again. Raises if it has to be called again."""
+        """Recover if another server runs than at the last call. Raises if it failed: call again."""
         for server in servers:
-            if server.name == _SEARCH and server.pid and server.restarts != self._restarts:
+            if server.name == _SEARCH and server.pid not in {0, self._pid}:
                 self.recover()
-                self._restarts = server.restarts
+                self._pid = server.pid
 
     def recover(self) -> None:
         """Make the index and write every order of the table into it, at its version."""

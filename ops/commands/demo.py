@@ -101,24 +101,19 @@ def _complete(verdicts: list[Verdict], plan: Plan) -> bool:
 
 def _write(pipeline: Pipeline, plan: Plan, outcome: _Outcome, screen: Console) -> None:
     """Write everything in the plan while readers read."""
-    stop, done = threading.Event(), threading.Event()
-    found = pipeline.deployment
-    tally = outcome.tally
-    readers = Readers(found.table, found.cache_url, plan, tally)
+    stop = threading.Event()
+    found, tally = pipeline.deployment, outcome.tally
     begun = time.monotonic()
-    try:
-        with ThreadPoolExecutor(2) as pool:
-            reading = pool.submit(readers.run, done)
-            writing = pool.submit(Application(Table(found.table), plan, tally, stop).run)
-            try:
-                _show(pipeline, plan, tally, writing, screen)
-            finally:
-                stop.set()
-                done.set()
-            writing.result()
-            reading.result()
-    finally:
-        readers.close()
+    with (
+        Readers(found.table, found.cache_url, plan, tally) as readers,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        writing = pool.submit(Application(Table(found.table), plan, tally, stop).run)
+        try:
+            _show(pipeline, plan, tally, writing, screen)
+        finally:
+            stop.set()
+        writing.result()
     outcome.wrote = time.monotonic() - begun
     outcome.reads, outcome.hit_ratio = readers.count, readers.hit_ratio()
 

@@ -27,12 +27,12 @@ def down(state: Path) -> None:
         deployment = Deployment.load(state)
     except FileNotFoundError:
         raise Failure(f"no pipeline has been started in {state}") from None
-    if not is_running(deployment):
+    if not is_running(deployment, state):
         click.echo(f"nothing runs in {state}")
         return
     os.kill(deployment.pid, signal.SIGTERM)
     end = time.monotonic() + _GRACE_SECONDS
-    while is_running(deployment):
+    while is_running(deployment, state):
         if time.monotonic() > end:
             raise Failure(
                 f"process {deployment.pid} has not ended within {_GRACE_SECONDS:.0f} s",

@@ -8,6 +8,7 @@ import click
 from ops.console import console, pairs, print_json
 from ops.context import open_deployment, state_option
 from ops.traffic.progress import run_with_progress
+from ops.traffic.readers import Readers
 from ops.traffic.run import Plan, Tally
 from ops.traffic.table import Table
 
@@ -27,6 +28,7 @@ def traffic(  # noqa: PLR0917 - one parameter per option
 
     Orders go through their whole life with optimistic locking: payment failures and retries,
     cancellations, edits by support meanwhile. Scores are submitted, corrected, struck out.
+    Readers read all the while, through the cache.
 
     \b
     Examples:
@@ -37,7 +39,8 @@ def traffic(  # noqa: PLR0917 - one parameter per option
     deployment = open_deployment(state)
     plan = Plan(orders=orders, scores=scores, seed=seed, rate=rate, prefix=prefix)
     tally = Tally()
-    run_with_progress(Table(deployment.table), plan, tally, threading.Event(), quiet=as_json)
+    with Readers(deployment.table, deployment.cache_url, plan, tally):
+        run_with_progress(Table(deployment.table), plan, tally, threading.Event(), quiet=as_json)
     if as_json:
         print_json(tally.counts())
     else:

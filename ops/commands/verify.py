@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from infra.local.pipeline import LOGS
 from ops.console import FOUND, console, print_json
 from ops.context import open_deployment, state_option
 from ops.verify.render import is_parity, render
@@ -54,7 +55,7 @@ def verify(only: tuple[str, ...], timeout: float, as_json: bool, state: Path) ->
     """
     deployment = open_deployment(state)
     with _progress(quiet=as_json) as tell:
-        verdicts = verify_all(deployment, state / "logs", only=only, patience=timeout, tell=tell)
+        verdicts = verify_all(deployment, state / LOGS, only=only, patience=timeout, tell=tell)
     if as_json:
         projections = [asdict(verdict) for verdict in verdicts]
         print_json({"parity": is_parity(verdicts), "projections": projections})

@@ -2,20 +2,21 @@
 
 import random
 import threading
-from typing import Any
+from typing import Any, Self
 
 from ops.traffic.reads import Reads, Source
 from ops.traffic.run import Plan, Tally
 from ops.traffic.scores import PLAYERS
 from shared.cache import CacheReader
 from shared.cache_client import connect
+from shared.errors import Retryable
 
 _PAUSE_SECONDS = 0.01
 _CACHE_SECONDS = 0.25
 
 
 class Readers:
-    """A thread that reads orders, customers' lists and totals while they are written."""
+    """Reads orders, customers' lists and totals while they are written, from enter to exit."""
 
     def __init__(self, table: str, cache_url: str, plan: Plan, tally: Tally) -> None:
         """Read what a run of `plan` writes, as far as `tally` says it has got."""
@@ -24,22 +25,33 @@ class Readers:
         self._reads = Reads(Source(table), self._cache)
         self._plan, self._tally = plan, tally
         self._rng = random.Random(f"{plan.seed}/readers")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="readers", daemon=True)
         self.count = 0
 
-    def run(self, stop: threading.Event) -> None:
-        """Read until `stop`."""
-        while not stop.wait(_PAUSE_SECONDS):
-            self._read_one()
+    def __enter__(self) -> Self:
+        """Begin to read."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Read no more, and let go of the connections."""
+        self._stop.set()
+        self._thread.join()
+        self._client.close()
+
+    def _run(self) -> None:
+        while not self._stop.wait(_PAUSE_SECONDS):
+            try:
+                self._read_one()
+            except Retryable:
+                continue  # the table did not answer: a reader shows an error page and goes on
             self.count += 1
 
     def hit_ratio(self) -> float:
         """Share of the reads that the cache answered."""
         stats = self._cache.stats
         return stats.hits / max(1, self.count)
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._client.close()
 
     def _read_one(self) -> None:
         rng, prefix = self._rng, self._plan.prefix

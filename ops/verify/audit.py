@@ -32,6 +32,7 @@ class AuditCheck:
     def __init__(self, table: Table, bucket: str) -> None:
         """The archive is in `bucket`."""
         self.verdict = Verdict(_NAME)
+        self.needs_items = True
         self._table = table
         self._archive = Archive(bucket)
         # An integer of 128 bits for each item: the digest of its image.

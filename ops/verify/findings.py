@@ -68,9 +68,14 @@ class Check(Protocol):
     Keeps a few bytes for each item, and no item: tables are larger than memory. The first look
     is cheap and may be torn, as table and projection are read one after the other while both
     change. What differs is a suspect, and is looked at again by itself.
+
+    Attributes:
+        verdict: what is known so far.
+        needs_items: whether it must be shown the table's items.
     """
 
     verdict: Verdict
+    needs_items: bool
 
     def expect(self, kind: Kind, name: str, item: RawImage) -> None:
         """Take note of one item of the table; called for every item before `compare`."""

@@ -36,6 +36,8 @@ class MetricsCheck:
     def __init__(self, bucket: str, documents: Documents) -> None:
         """The archive is in `bucket`; `documents` gives what the consumer's workers printed."""
         self.verdict = Verdict(_NAME)
+        # No: metrics count changes, and those are in the archive.
+        self.needs_items = False
         self._archive = Archive(bucket)
         self._documents = documents
         self._unreadable = 0
@@ -43,7 +45,7 @@ class MetricsCheck:
         self._alien: dict[int, str] = {}
 
     def expect(self, kind: Kind, name: str, item: RawImage) -> None:
-        """Nothing: metrics count changes, and those are in the archive."""
+        """Nothing to take note of."""
 
     def compare(self) -> Iterator[Finding]:
         """Add both sides up; where they differ, ask which items are at fault."""
@@ -51,9 +53,12 @@ class MetricsCheck:
         self.verdict.checked = sum(entry.count for entry in should.values())
         yield from self._compare(should)
 
-    def look_again(self, suspects: Sequence[Finding]) -> Iterator[Finding]:  # noqa: ARG002
-        """The same again: a series that differs holds what is in flight and what is not."""
-        yield from self._compare(tally(self._expected()))
+    def look_again(self, suspects: Sequence[Finding]) -> Iterator[Finding]:
+        """Add up again; of what differs now, only suspects count: the rest has just come."""
+        names = {finding.item for finding in suspects}
+        for finding in self._compare(tally(self._expected())):
+            if finding.item in names:
+                yield finding
 
     def _compare(self, should: Mapping[SeriesKey, Tally]) -> Iterator[Finding]:
         printed = Printed()

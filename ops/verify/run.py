@@ -1,6 +1,6 @@
 """Verify a running pipeline: one scan of the table for all projections, then each by itself."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from infra.local.deployment import Deployment
@@ -48,7 +48,17 @@ def verify_all(
     compared does not answer.
     """
     checks = _checks(deployment, log_folder, only or PROJECTIONS)
-    table = Table(deployment.table)
+    if shown := [check for check in checks if check.needs_items]:
+        _show_items(Table(deployment.table), shown, tell)
+    suspects = {}
+    for check in checks:
+        tell(f"comparing {check.verdict.projection}")
+        suspects[check] = list(check.compare())
+    settle(suspects, patience, lambda left: tell(_left(left)))
+    return [check.verdict for check in checks]
+
+
+def _show_items(table: Table, checks: Sequence[Check], tell: Tell) -> None:
     count = 0
     for count, item in enumerate(table.items(), 1):
         kind, name = entities.kind_of(item), item_name(item)
@@ -57,12 +67,6 @@ def verify_all(
         if count % _TOLD_EVERY == 0:
             tell(f"reading the table: {count:,} items")
     tell(f"read the table: {count:,} items")
-    suspects = {}
-    for check in checks:
-        tell(f"comparing {check.verdict.projection}")
-        suspects[check] = list(check.compare())
-    settle(suspects, patience, lambda left: tell(_left(left)))
-    return [check.verdict for check in checks]
 
 
 def _checks(deployment: Deployment, log_folder: Path, only: Collection[str]) -> list[Check]:

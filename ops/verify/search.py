@@ -30,6 +30,7 @@ class SearchCheck:
     def __init__(self, table: Table, url: str) -> None:
         """`url` is OpenSearch's."""
         self.verdict = Verdict(_NAME)
+        self.needs_items = True
         self._table = table
         self._url = url
         # By document id, a hash of version and content; 0 for an order that cannot be indexed.

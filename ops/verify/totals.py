@@ -58,6 +58,7 @@ class TotalsCheck:
     def __init__(self, table: Table, ledger: Table) -> None:
         """`ledger` is the second table."""
         self.verdict = Verdict(_NAME)
+        self.needs_items = True
         self._table = table
         self._ledger = ledger
         self._sums: dict[str, _Sum] = {}

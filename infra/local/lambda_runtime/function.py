@@ -207,6 +207,8 @@ class Function:
     def _replace(self, dead: Worker) -> Worker:
         dead.kill()
         with self._lock:
+            if self._stopped:
+                raise NotRun(f"{self.name} was stopped")
             worker = self._start()
             self._busy.discard(dead)
             self._busy.add(worker)

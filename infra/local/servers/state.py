@@ -37,7 +37,7 @@ class StateFolder:
         lock = _lock(self.path)
         if lock is None:
             raise StateTaken(
-                f"{self.path} is in use by process {_owner(self.path)}",
+                f"{self.path} is in use by process {_owner(self.path) or 'unknown'}",
                 hint="stop that run first, or choose another state folder",
             )
         self._lock: int | None = lock
@@ -54,6 +54,21 @@ class StateFolder:
         self._lock = None
 
 
+def holder(folder: Path) -> int:
+    """The process that has locked a state folder; 0 if none has."""
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDONLY)
+    except FileNotFoundError:
+        return 0
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(_owner(folder) or 0)
+    finally:
+        os.close(descriptor)
+    return 0
+
+
 def _lock(folder: Path) -> int | None:
     """The locked descriptor of the folder's lock file, or None if another process has it."""
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
@@ -66,7 +81,7 @@ def _lock(folder: Path) -> int | None:
 
 
 def _owner(folder: Path) -> str:
-    return (folder / _LOCK).read_text(encoding="ascii") or "unknown"
+    return (folder / _LOCK).read_text(encoding="ascii")
 
 
 def _remove_abandoned() -> None:

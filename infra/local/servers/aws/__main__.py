@@ -24,6 +24,7 @@ from infra.local.servers.aws.corrections import correct
 from infra.local.servers.aws.journal import DamagedJournal, Journal
 from infra.local.servers.aws.objects import Objects
 from infra.local.servers.aws.queues import Queues
+from infra.local.servers.aws.speed import speed_up
 from infra.local.servers.aws.tables_replay import Tables
 
 _LOCK_SECONDS = 10.0
@@ -91,6 +92,7 @@ def _restore(folder: Path) -> tuple[Journal, Tables]:
     gc.freeze()
     tables.hook()
     objects.hook()
+    speed_up()
     return journal, tables
 
 

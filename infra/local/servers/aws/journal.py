@@ -201,7 +201,7 @@ def _parse(line: bytes) -> tuple[float, list[Operation]] | None:
         written, operations = orjson.loads(line)
     except orjson.JSONDecodeError:
         try:
-            # Lone surrogates, which the emulator accepts and orjson does not.
+            # Python's own decoder takes what its encoder wrote: lone surrogates, long integers.
             written, operations = json.loads(line)
         except ValueError:
             return None
