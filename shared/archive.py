@@ -74,7 +74,7 @@ class Archive:
         """Yield every change once, hour by hour, in the order of the objects' names.
 
         An item's changes come in their order as long as they came so from the stream. Memory:
-        one object, and the eventIDs of one hour (some 150 bytes a change).
+        one object, and the eventIDs of one hour (some 100 bytes a change).
         """
         hour, seen = None, set[str]()
         for entry in archive_scan.entries(self._bucket, start_ms, end_ms):

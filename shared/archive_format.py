@@ -82,14 +82,14 @@ def object_key(hour: int, first: str, last: str, digest: str) -> str:
 def _padded(sequence_number: str) -> str:
     # What names a record need not be a number, or may be too long for a key. The digest alone
     # makes names differ, so such a record only sorts first.
-    if len(sequence_number) > _MAX_SEQUENCE_DIGITS or not is_number(sequence_number):
-        return "0" * _SEQUENCE_DIGITS
-    return sequence_number.zfill(_SEQUENCE_DIGITS)
+    known = sequence_number if is_number(sequence_number) else "0"
+    return known.zfill(_SEQUENCE_DIGITS)
 
 
 def is_number(sequence_number: str) -> bool:
-    """Whether a sequence number is what AWS sends: decimal digits."""
-    return sequence_number.isascii() and sequence_number.isdigit()
+    """Whether a sequence number is what AWS sends: decimal digits, and not thousands of them."""
+    short = len(sequence_number) <= _MAX_SEQUENCE_DIGITS
+    return short and sequence_number.isascii() and sequence_number.isdigit()
 
 
 def read_name(key: str) -> ObjectName | None:

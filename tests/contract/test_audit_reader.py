@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from decimal import Decimal
 from hashlib import sha256
@@ -9,23 +10,23 @@ from typing import Any
 
 import pytest
 
+from infra.local.servers import LocalServers
 from shared import archive_store
 from shared.archive import Archive, Damage, ItemChain, image_digest
-from shared.archive_compression import compress
+from shared.archive_compression import compress, lines_of
 from shared.archive_format import object_key
 from shared.codec import decode_image
 from shared.errors import Unavailable
 from tests.support import archive
 from tests.support import records as make
-from tests.support.servers import aws_server
 
 HOUR = 3_600
 CREATED_MS = make.CREATED * 1000
 
 
 @pytest.fixture(scope="module", autouse=True)
-def servers() -> Iterator[None]:
-    with aws_server() as servers, archive.clients_of(servers):
+def clients(servers: LocalServers) -> Iterator[None]:
+    with archive.clients_of(servers):
         yield
 
 
@@ -45,7 +46,7 @@ def life(item: str, changes: int, first: int = 1, every: float = 60.0) -> list[a
             event_id=f"{item}-{n + 1}",
             created=make.CREATED + n * every,
         )
-        for n, (old, new) in enumerate(zip(states, states[1:], strict=False))
+        for n, (old, new) in enumerate(itertools.pairwise(states))
     ]
 
 
@@ -100,24 +101,40 @@ def test_the_last_image_is_the_item_in_the_table(bucket: str) -> None:
 def test_corrupt_objects_are_named_and_the_rest_is_read(bucket: str) -> None:
     for item in "abcd":
         archive.write(bucket, life(item, 3, ord(item)))
-    first, second, third, fourth = archive.keys_in(bucket)
+    first, second, third, _ = archive.keys_in(bucket)
     whole = archive.body_of(bucket, first)
     archive.put(bucket, first, whole[: len(whole) // 2])
     flipped = bytearray(archive.body_of(bucket, second))
     flipped[len(flipped) // 2] ^= 4
     archive.put(bucket, second, bytes(flipped))
     archive.put(bucket, third, b"")
-    for entries in (list(Archive(bucket).read()), list(Archive(bucket).check())):
-        damage = [entry for entry in entries if isinstance(entry, Damage)]
-        assert [entry.object_key for entry in damage] == [first, second, third]
-        assert all(entry.line is None and entry.reason for entry in damage)
-    assert fourth not in map(str, damage)
+    damaged = [first, second, third]
+    for entries in (Archive(bucket).read(), Archive(bucket).check()):
+        found = [entry for entry in entries if isinstance(entry, Damage)]
+        assert [entry.object_key for entry in found] == damaged
+        assert all(entry.line is None and entry.reason for entry in found)
     assert ids_of_changes(bucket) == ["d-1", "d-2", "d-3"]
-    assert [d.object_key for d in Archive(bucket).history(("ORDER#d", "ORDER")).damage] == [
-        first,
-        second,
-        third,
-    ]
+    history = Archive(bucket).history(("ORDER#d", "ORDER"))
+    assert [entry.object_key for entry in history.damage] == damaged
+
+
+def test_forged_content_is_damage_though_it_is_well_formed(bucket: str) -> None:
+    archive.write(bucket, life("a", 3))
+    (key,) = archive.keys_in(bucket)
+    lines = list(lines_of(archive.body_of(bucket, key)))
+    archive.put(bucket, key, compress(lines[:2]))
+    (damage,) = Archive(bucket).read()
+    assert isinstance(damage, Damage)
+    assert damage.object_key == key
+
+
+def test_not_a_line_of_a_damaged_object_is_believed(bucket: str) -> None:
+    archive.write(bucket, life("a", 2_000, every=0))
+    (key,) = archive.keys_in(bucket)
+    body = archive.body_of(bucket, key)
+    archive.put(bucket, key, body[:-4])
+    (damage,) = Archive(bucket).read()
+    assert isinstance(damage, Damage)
 
 
 def ids_of_changes(bucket: str) -> list[str]:
@@ -136,7 +153,7 @@ def lay(bucket: str, lines: list[bytes], hour: int = make.CREATED // HOUR) -> st
 def test_unreadable_lines_are_named_and_the_rest_is_read(bucket: str) -> None:
     archive.write(bucket, life("a", 2))
     (key,) = archive.keys_in(bucket)
-    good, also_good = archive.lines_of(archive.body_of(bucket, key))
+    good, also_good = lines_of(archive.body_of(bucket, key))
     archive.remove(bucket, key)
     key = lay(bucket, [good, b'{"eventID": "e\n', b"\n", b"{}\n", also_good])
     entries = list(Archive(bucket).read())
@@ -248,11 +265,12 @@ def test_odd_keys_are_found_again(bucket: str, key: str) -> None:
     records = [
         make.stream_record(None, item, sequence=1),
         make.stream_record(item, plain, sequence=2),
+        make.stream_record(plain, {**plain, "version": 3}, sequence=3),
         *life("other", 2, 10),
     ]
     archive.write(bucket, records)
     history = Archive(bucket).history((f"X#{key}", "X"))
-    assert [change.version for change in history.changes] == [1, 2]
+    assert [change.version for change in history.changes] == [1, 2, 3]
     assert not history.gaps
     assert chains(bucket, only={(f"X#{key}", "X")}).keys() == {f"X#{key}"}
 
@@ -273,7 +291,7 @@ def test_every_type_survives_the_whole_way(bucket: str) -> None:
         huge=Decimal("9.9999999999999999999999999999999999999E+125"),
         binary=bytes(range(256)),
         texts={"a", "é", "\u2028"},
-        numbers={Decimal("1"), Decimal("-0.000000000000000000001")},
+        numbers={Decimal(1), Decimal("-0.000000000000000000001")},
         binaries={b"\x00", b"\xff" * 300},
         nested={"list": [None, True, {"deep": [b"x", ""]}]},
     )
@@ -295,7 +313,7 @@ def test_both_sources_in_one_archive(bucket: str) -> None:
         make.kinesis_record(
             old, new, sequence=20 - n, event_id=f"k-{n + 1}", created=make.CREATED + n / 1000
         )
-        for n, (old, new) in enumerate(zip(states, states[1:], strict=False))
+        for n, (old, new) in enumerate(itertools.pairwise(states))
     ]
     archive.write(bucket, [*life("s", 3), *records[::-1], records[1]])
     found = chains(bucket)

@@ -12,6 +12,7 @@ import pytest
 
 from consumers.audit.projection import ArchiveLine
 from consumers.audit.sink import CALL_SECONDS, ArchiveSink, open_sink
+from infra.local.servers import LocalServers
 from shared.archive_compression import lines_of
 from shared.archive_format import read_name
 from shared.clients import aws_client
@@ -21,15 +22,14 @@ from shared.runtime import WriteResult
 from shared.settings import Settings
 from tests.support import archive
 from tests.support import records as make
-from tests.support.servers import aws_server
 
 HOUR = 488888  # 2025-10-09T08:00Z
 WRITTEN = WriteResult()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def servers() -> Iterator[None]:
-    with aws_server() as servers, archive.clients_of(servers):
+def clients(servers: LocalServers) -> Iterator[None]:
+    with archive.clients_of(servers):
         yield
 
 
@@ -80,7 +80,7 @@ def test_hours_are_kept_apart(bucket: str) -> None:
     batch = [*lines(1, 2), *lines(3, hour=HOUR + 1), *lines(4), *lines(5, hour=HOUR + 16)]
     assert ArchiveSink(bucket).write(batch, Deadline(60)) == WRITTEN
     found = {
-        key.split("/")[1:3][0] + "/" + key.split("/")[2]: [
+        key.removeprefix("audit/").rpartition("/")[0]: [
             int(line[10:-2]) for line in lines_of(archive.body_of(bucket, key))
         ]
         for key in archive.keys_in(bucket)

@@ -1,4 +1,4 @@
-"""An archive in tests: a bucket of the embedded S3, batches written into it, and what lies there."""
+"""An archive in tests: a bucket of the embedded S3, and batches written into it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from consumers.audit.projection import project
 from consumers.audit.sink import ArchiveSink
 from infra.local.servers import LocalServers
 from shared.archive import Change, Damage
-from shared.archive_compression import lines_of
 from shared.clients import aws_client
 from shared.clock import Deadline
 from shared.envelopes import read_records
@@ -21,8 +20,6 @@ from shared.runtime import WriteResult
 from tests.support.servers import unique
 
 Raw = dict[str, Any]
-
-__all__ = ["Damage", "lines_of"]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The image chain: what fits, what does not, and what counts as the same image."""
 
+import itertools
 import random
 from collections.abc import Sequence
 from decimal import Decimal
@@ -25,7 +26,7 @@ def life(*images: str | None, start: int = 1, kinesis: bool = False) -> list[Lin
             old=old,
             new=new,
         )
-        for number, (old, new) in enumerate(zip(images, images[1:], strict=False), start)
+        for number, (old, new) in enumerate(itertools.pairwise(images), start)
     ]
 
 
@@ -94,6 +95,7 @@ def test_two_changes_of_one_id_do_not_pass_for_a_repeat() -> None:
     links = life(None, "a", "b")
     forged = links[1]._replace(old="x", new="y")
     assert broken([*links, forged])
+    assert broken([forged, *links])
 
 
 def test_order_is_by_number_not_by_text() -> None:

@@ -59,6 +59,11 @@ def test_kinesis_gives_no_sequence() -> None:
     assert archived(make.kinesis_record(None, make.score())).sequence is None
 
 
+@pytest.mark.parametrize("odd", ["9" * 10_000, "٣", "-1", "1e9", "", 5, None])
+def test_an_odd_sequence_number_is_none(odd: Any) -> None:
+    assert read_change(to_line({**GOOD, "sequenceNumber": odd}), NAME, 1).sequence is None
+
+
 @pytest.mark.parametrize(
     "entry",
     [

@@ -25,7 +25,7 @@ def test_rows_of_a_key_come_together_in_their_order(folder: Path, buffer_bytes: 
             expected[key].append(row)
             spool.add(key, row + b"\n")
         groups = list(spool.groups())
-    found = defaultdict(list)
+    found: dict[bytes, list[bytes]] = {}
     for group in groups:
         in_group = defaultdict(list)
         for row in group:

@@ -51,14 +51,28 @@ def test_a_document_says_all() -> None:
     ]
 
 
-@given(st.lists(FINITE, min_size=1, max_size=350), st.lists(FINITE, min_size=1, max_size=150))
-def test_no_value_is_lost_however_many(first: list[float], second: list[float]) -> None:
-    found: dict[str, list[float]] = {"A": [], "B": []}
-    for document in documents(Metric("A", "None", first), Metric("B", "None", second)):
+def values_in(documents: list[dict[str, Any]]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for document in documents:
         for metric in document["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
             values = document[metric["Name"]]
-            found[metric["Name"]] += values if isinstance(values, list) else [values]
-    assert found == {"A": first, "B": second}
+            found.setdefault(metric["Name"], []).extend(
+                values if isinstance(values, list) else [values]
+            )
+    return found
+
+
+@pytest.mark.parametrize(("count", "lines"), [(1, 1), (100, 1), (101, 2), (200, 2), (350, 4)])
+def test_over_a_hundred_values_are_several_documents(count: int, lines: int) -> None:
+    many, few = [number / 8 for number in range(count)], [1.0, 2.0]
+    printed = documents(Metric("Many", "None", many), Metric("Few", "None", few))
+    assert len(printed) == lines
+    assert values_in(printed) == {"Many": many, "Few": few}
+
+
+@given(st.lists(FINITE, min_size=1, max_size=120))
+def test_every_finite_value_is_printed_exactly(values: list[float]) -> None:
+    assert values_in(documents(Metric("A", "None", values))) == {"A": values}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e125, -1e125, 2.0**361])

@@ -79,7 +79,7 @@ def test_every_type_survives_byte_for_byte() -> None:
         least=Decimal("1E-130"),
         binary=bytes(range(256)),
         texts={"a", "é", "\u2028"},
-        numbers={Decimal("1"), Decimal("0.1")},
+        numbers={Decimal(1), Decimal("0.1")},
         binaries={b"\x00", b"\xff"},
         nested={"list": [None, True, {"deep": [b"x"]}]},
         empty="",
