@@ -10,6 +10,8 @@ from shared.errors import FanoutError
 
 _PREFIX = "fanout-"
 _LOCK = "lock"
+# A state folder that somebody means to keep may well lie among temporary ones, under such a name.
+_TEMPORARY = "remove-when-unlocked"
 
 
 class StateTaken(FanoutError):
@@ -41,6 +43,8 @@ class StateFolder:
                 hint="stop that run first, or choose another state folder",
             )
         self._lock: int | None = lock
+        if self.temporary:
+            (self.path / _TEMPORARY).touch()
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
 
@@ -87,10 +91,10 @@ def _owner(folder: Path) -> str:
 def _remove_abandoned() -> None:
     """Remove temporary folders whose run was killed, and nothing that somebody still has."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        # Without a written pid it is another's, or just being made by a run that starts now.
-        lock = folder / _LOCK
+        # Without a written pid it is just being made by a run that starts now.
+        mark = folder / _TEMPORARY
         try:
-            if not lock.is_file() or lock.stat().st_uid != os.getuid() or not _owner(folder):
+            if not mark.is_file() or mark.stat().st_uid != os.getuid() or not _owner(folder):
                 continue
             descriptor = _lock(folder)
         except FileNotFoundError:

@@ -138,9 +138,11 @@ def test_what_a_killed_run_left_is_removed_by_the_next(
     _, living = start_parent()
     killed.kill()
     killed.wait()
-    (temporary / "fanout-notes").mkdir()
+    nothing = Given("http://127.0.0.1:1", "redis://h:1", "http://h:1")
+    with LocalServers(temporary / "fanout-notes", given=nothing):
+        pass  # state that was meant to be kept, in a place like this
     assert Path(left["folder"]).exists()
-    with LocalServers(given=Given("http://127.0.0.1:1", "redis://h:1", "http://h:1")):
+    with LocalServers(given=nothing):
         assert not Path(left["folder"]).exists()
     assert Path(living["folder"]).exists()
     assert all(is_running(pid) for pid in living["pids"])
