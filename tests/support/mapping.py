@@ -5,6 +5,7 @@ Nothing here sleeps: `Rig.run` advances the clock by what the mapping asks for.
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -139,7 +140,9 @@ class ScriptedCursor:
         found = shard.entries[self.at : self.at + limit]
         self.at += len(found)
         closed = shard.closed and self.at == len(shard.entries)
-        mark = shard.entries[self.at - 1].mark if self.at else ""
+        if found:
+            self.position = found[-1].mark
+        mark = "" if self.position in {TRIM_HORIZON, LATEST} else self.position
         caught_up = None if found or closed else stream.clock.wall()
         return Page(found, mark, closed, caught_up)
 
@@ -274,6 +277,15 @@ class Rig:
                 else:
                     self.clock.now = until
 
+    def drain(self) -> None:
+        """Let the mapping work until all that is in the stream is done."""
+        begun = self.clock.now
+        for _ in range(1_000):
+            if self.consumer.status().caught_up_at_ms / 1000 > begun:
+                return
+            self.run(1)
+        raise AssertionError(f"not drained: {self.consumer.status()}")
+
     def _invoke(self, payload: bytes) -> Invocation:
         event = json.loads(payload)
         entry_numbers = numbers_of(event)
@@ -286,6 +298,13 @@ class Rig:
         except Raised:
             return Invocation("request-1", None, Failure.RAISED, "ValueError", "as asked")
         return Invocation("request-1", json.dumps(response).encode())
+
+
+def event_id(entry: Mapping[str, Any]) -> str:
+    """The change's own id, through Kinesis or not."""
+    if "kinesis" in entry:
+        entry = json.loads(base64.b64decode(entry["kinesis"]["data"]))
+    return str(entry["eventID"])
 
 
 def delivered(invocations: Iterable[Sequence[int]]) -> list[int]:

@@ -23,7 +23,9 @@ from consumers.registry import REGISTRY
 from consumers.search.setup import ensure_index
 from infra.local import resources
 from infra.local.deployment import Deployment
+from infra.local.pipeline import LOGS
 from infra.local.servers import LocalServers
+from infra.local.servers.state import StateFolder
 from ops.traffic.table import Table
 from shared.aws_json import JsonService
 from shared.clients import aws_client
@@ -53,7 +55,7 @@ class SmallPipeline:
 
     @property
     def logs(self) -> Path:
-        return self.folder / "logs"
+        return self.folder / LOGS
 
     def deliver(self, only: Sequence[str] = ()) -> int:
         """Deliver all new changes, in batches, to all consumers or to these; return how many."""
@@ -61,7 +63,7 @@ class SmallPipeline:
         for start in range(0, len(records), _BATCH):
             event = {"Records": records[start : start + _BATCH]}
             for name in only or tuple(self._handlers):
-                answer = self._invoke(name, event)
+                answer = self.invoke_with(name, event)
                 assert answer == {"batchItemFailures": []}, f"{name}: {answer}"
         return len(records)
 
@@ -80,9 +82,10 @@ class SmallPipeline:
 
     def invoke(self, name: str, *records: Any) -> None:
         """Deliver records of the test's own to one consumer."""
-        assert self._invoke(name, {"Records": list(records)}) == {"batchItemFailures": []}
+        assert self.invoke_with(name, {"Records": list(records)}) == {"batchItemFailures": []}
 
-    def _invoke(self, name: str, event: Any) -> Any:
+    def invoke_with(self, name: str, event: Any) -> Any:
+        """Give one consumer an event of any kind, and return what it answers."""
         # What a worker prints is its log; here each handler is its own worker.
         printed, before = io.BytesIO(), sys.stdout
         sys.stdout = io.TextIOWrapper(printed, write_through=True)
@@ -116,9 +119,9 @@ class SmallPipeline:
 @contextmanager
 def small_pipeline(servers: LocalServers, folder: Path) -> Iterator[SmallPipeline]:
     """A new deployment on these servers; the order index and the cache are emptied for it."""
-    ends = servers.endpoints
+    ends, lock = servers.endpoints, StateFolder(folder)
     assert ends.region is not None
-    (folder / "logs").mkdir(parents=True)
+    (folder / LOGS).mkdir()
     search.wipe(ends.search_url)
     ensure_index(ends.search_url)
     with Redis.from_url(ends.cache_url) as cache:
@@ -147,6 +150,7 @@ def small_pipeline(servers: LocalServers, folder: Path) -> Iterator[SmallPipelin
             made.invoke(spec.name)
         yield made
     aws_client.cache_clear()
+    lock.close()
     with warnings.catch_warnings():
         # A worker's connections end with its process, so sinks have no way to close them.
         warnings.simplefilter("ignore", ResourceWarning)

@@ -6,7 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from click.testing import CliRunner
@@ -15,6 +15,7 @@ from infra.local.servers import LocalServers
 from ops.commands.verify import verify as command
 from ops.traffic.reads import Reads, Source
 from ops.traffic.run import Application, Plan, Tally
+from ops.verify.run import verify_all
 from shared.cache import CacheReader
 from shared.cache_client import connect
 from shared.entities import Kind
@@ -74,6 +75,12 @@ def verify(pipeline: SmallPipeline, *options: str, timeout: float = 0.3) -> Resu
             assert finding["detail"]
             assert finding["hint"]
     return results
+
+
+def verify_meanwhile(pipeline: SmallPipeline, timeout: float = 30.0) -> Result:
+    """The same, but not by the command: another thread delivers, and stdout is the process's."""
+    verdicts = verify_all(pipeline.deployment, pipeline.logs, patience=timeout)
+    return {verdict.projection: asdict(verdict) for verdict in verdicts}
 
 
 def found_by(results: Result) -> Found:

@@ -159,13 +159,28 @@ def test_an_idle_connection_that_was_dropped_is_no_failure(cache: Redis, sink: C
     assert cache.dbsize() == 0
 
 
-def test_a_server_that_is_silent_is_waited_for_once(cache_server: Server) -> None:
+@pytest.mark.parametrize("answers", [0, 1], ids=["from the start", "after a while"])
+def test_a_server_that_is_silent_is_waited_for_once(answers: int) -> None:
+    """A second try would double the load on a server that has too much of it."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(LONG)
         store = SingleServer(Endpoint.parse(f"redis://127.0.0.1:{silent.getsockname()[1]}"))
+        accepted: list[socket.socket] = []
+
+        def answer() -> None:
+            accepted.append(silent.accept()[0])
+            for _ in range(answers):
+                accepted[0].recv(1 << 16)
+                accepted[0].sendall(b":2\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        for _ in range(answers):
+            store.unlink(["order:a"], LONG)
         with pytest.raises(Unavailable, match="TimeoutError"):
             store.unlink(["order:a"], 0.2)
-        silent.settimeout(LONG)
-        silent.accept()[0].close()
+        thread.join(LONG)
+        accepted[0].close()
         silent.settimeout(0.05)
         with pytest.raises(TimeoutError):
             silent.accept()

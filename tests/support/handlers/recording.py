@@ -41,6 +41,6 @@ def handler(event, context):
                 "at": time.time(),
             }
         )
-    with open(os.environ["RECORD_TO"], "a") as out:
+    with Path(os.environ["RECORD_TO"]).open("a") as out:
         out.write(json.dumps(seen) + "\n")
     return {"batchItemFailures": failures}

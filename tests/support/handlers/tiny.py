@@ -3,6 +3,7 @@
 import ctypes
 import os
 import time
+from pathlib import Path
 
 
 def handler(event, context):
@@ -14,6 +15,8 @@ def handler(event, context):
         case "crash":
             ctypes.string_at(0)
         case "sleep":
+            if "touch" in event:
+                Path(event["touch"]).touch()
             time.sleep(event["seconds"])
         case "print":
             print(event["text"])
