@@ -14,9 +14,11 @@ import pytest
 
 from consumers.totals import state
 from consumers.totals.ledger import LedgerEntry
+from infra.local.servers import LocalServers
 from shared.clock import Deadline
 from tests.support import totals as support
 from tests.support.records import Raw, score, stream_record
+from tests.support.servers import client
 from tests.support.totals import Game, Tables, contributions, without_zeros
 from tests.support.transaction_faults import Breaking
 
@@ -24,8 +26,8 @@ LONGEST = Decimal(12345678901234567890123456789012345678)
 
 
 @pytest.fixture(scope="module")
-def dynamodb() -> Any:
-    return support.client()
+def dynamodb(servers: LocalServers) -> Any:
+    return client(servers.endpoints, "dynamodb")
 
 
 @pytest.fixture
@@ -90,13 +92,13 @@ def test_the_usual_case_is_one_call_and_reads_nothing(tables: Tables, game: Game
     for number in range(9):
         for user in ("ann", "bob", "cid"):
             game.put(f"s-{number}", user, number)
-    client = Breaking(tables.client)
-    tables.write(game.records, client)
-    assert client.calls == 1
+    counted = Breaking(tables.client)
+    tables.write(game.records, counted)
+    assert counted.calls == 1
     later = [game.put(f"s-{number}", "ann", 2 * number) for number in range(9)]
     later.append(game.remove("s-1", "bob"))
-    tables.write(later, client)
-    assert client.calls == 2
+    tables.write(later, counted)
+    assert counted.calls == 2
     assert_exact(tables, game)
 
 
@@ -115,9 +117,9 @@ def test_the_same_batch_in_other_cuts_changes_nothing(tables: Tables, game: Game
 def test_many_scores_of_one_player_in_one_batch(tables: Tables, game: Game) -> None:
     for number in range(250):
         game.put(f"s-{number}", "ann", number)
-    client = Breaking(tables.client)
-    tables.write(game.records, client)
-    assert client.calls == 3
+    counted = Breaking(tables.client)
+    tables.write(game.records, counted)
+    assert counted.calls == 3
     assert_exact(tables, game)
     assert tables.totals() == {"ann": (Decimal(250 * 249 // 2), 250)}
 
@@ -130,6 +132,14 @@ def test_a_late_redrive_of_an_old_version_changes_nothing(tables: Tables, game: 
     for record in old:
         assert tables.write([record]).conflicts == 1
         assert_exact(tables, game)
+
+
+def test_a_value_that_came_back_hides_no_newer_version(tables: Tables, game: Game) -> None:
+    first, middle = game.put("s", "ann", 5), game.put("s", "ann", 6)
+    tables.write([first, middle, game.put("s", "ann", 5)])
+    # The ledger holds just the value that this one replaced, but of a newer version.
+    assert tables.write([middle]).conflicts == 1
+    assert_exact(tables, game)
 
 
 def test_a_removed_score_stays_removed(tables: Tables, game: Game) -> None:
@@ -206,6 +216,8 @@ def test_scores_without_a_version_go_by_their_time(tables: Tables) -> None:
     # Within one second: as new as what is there, but it says otherwise.
     tables.write([again])
     assert tables.totals() == {"u-1": (6, 1)}
+    tables.write([record(8, 9, 0)])
+    assert tables.totals() == {"u-1": (9, 1)}
     tables.write([later])
     tables.write([first])
     assert tables.totals() == {"u-1": (7, 1)}
@@ -280,7 +292,7 @@ def test_a_refused_score_does_not_spoil_what_replaces_it(tables: Tables, game: G
     assert_exact(tables, game)
 
 
-def test_ten_workers_on_one_player(tables: Tables, game: Game) -> None:
+def test_ten_workers_on_one_player(tables: Tables, game: Game, servers: LocalServers) -> None:
     for number in range(60):
         game.put(f"s-{number % 20}", "ann", number)
     game.remove("s-3", "ann")
@@ -289,10 +301,10 @@ def test_ten_workers_on_one_player(tables: Tables, game: Game) -> None:
         random = Random(seed)
         records = game.records[:]
         random.shuffle(records)
-        client = support.client()
+        own_client = client(servers.endpoints, "dynamodb")
         while records:
             size = random.randint(1, 12)
-            assert not tables.write(records[:size], client).unavailable
+            assert not tables.write(records[:size], own_client).unavailable
             del records[:size]
 
     with ThreadPoolExecutor(10) as pool:

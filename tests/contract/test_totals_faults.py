@@ -20,10 +20,12 @@ from botocore.exceptions import (
 )
 
 from consumers.totals import delivery
+from infra.local.servers import LocalServers
 from shared.clock import Deadline
 from shared.errors import DeadlineNear, Unavailable
 from shared.runtime import WriteResult
 from tests.support import totals as support
+from tests.support.servers import client
 from tests.support.totals import Game, Tables, contributions, without_zeros
 from tests.support.transaction_faults import (
     Answer,
@@ -39,8 +41,8 @@ URL = "http://127.0.0.1"
 
 
 @pytest.fixture(scope="module")
-def dynamodb() -> Any:
-    return support.client()
+def dynamodb(servers: LocalServers) -> Any:
+    return client(servers.endpoints, "dynamodb")
 
 
 @pytest.fixture
@@ -84,23 +86,23 @@ def eventful(game: Game) -> tuple[list, list]:
     return before, [*batch[:60], refused, *batch[60:]]
 
 
-def boundaries() -> Iterator[tuple[int, bool]]:
-    calls = count_of_calls()
+def boundaries(dynamodb: Any) -> Iterator[tuple[int, bool]]:
+    calls = count_of_calls(dynamodb)
     assert calls >= 6
     return ((call, after) for call in range(calls) for after in (False, True))
 
 
-def count_of_calls() -> int:
-    tables, game = support.make_tables(support.client()), Game()
+def count_of_calls(dynamodb: Any) -> int:
+    tables, game = support.make_tables(dynamodb), Game()
     before, batch = eventful(game)
     tables.write(before)
-    client = Breaking(tables.client)
-    assert list(tables.write(batch, client).rejected) == [60]
-    return client.calls
+    breaking = Breaking(tables.client)
+    assert list(tables.write(batch, breaking).rejected) == [60]
+    return breaking.calls
 
 
 def test_a_worker_may_die_between_any_two_steps(dynamodb: Any) -> None:
-    for call, after in boundaries():
+    for call, after in boundaries(dynamodb):
         tables, game = support.make_tables(dynamodb), Game()
         before, batch = eventful(game)
         tables.write(before)
@@ -130,9 +132,9 @@ def test_an_answer_that_never_came_is_found_out_in_the_ledger(
 ) -> None:
     for number in range(30):
         game.put(f"s-{number}", f"u-{number % 4}", number)
-    client = Breaking(tables.client, 0, after=after, error=error)
-    result = tables.write(game.records, client)
-    assert client.calls == 2
+    breaking = Breaking(tables.client, 0, after=after, error=error)
+    result = tables.write(game.records, breaking)
+    assert breaking.calls == 2
     assert not result.unavailable
     assert result.conflicts == (30 if after else 0)
     assert_exact(tables, game)
@@ -214,14 +216,16 @@ def test_one_players_trouble_never_holds_the_others(
     assert_exact(tables, game)
 
 
-def test_random_conflicts_and_lost_answers(tables: Tables, game: Game, hasty: None) -> None:
+def test_random_conflicts_and_lost_answers(
+    tables: Tables, game: Game, servers: LocalServers, hasty: None
+) -> None:
     random = Random(11)
     for number in range(200):
         game.put(f"s-{number % 37}", f"u-{number % 5}", number)
         if number % 9 == 0:
             game.remove(f"s-{number % 37}", f"u-{number % 5}")
     seen: Counter[str] = Counter()
-    unhooked = support.client()
+    unhooked = client(servers.endpoints, "dynamodb")
 
     def fate(request: dict[str, Any]) -> Answer | None:
         lot = random.choice(["none", "none", "conflict", "throttle", "broken", "lost"])
@@ -252,12 +256,12 @@ def test_random_conflicts_and_lost_answers(tables: Tables, game: Game, hasty: No
 
 def test_without_time_nothing_is_begun(tables: Tables, game: Game) -> None:
     batch = contributions(game.put("s", "ann", 5), game.put("s", "bob", 5))
-    client = Breaking(tables.client)
-    result = tables.sink(client).write(batch, Deadline(0.5))
-    assert client.calls == 0
+    breaking = Breaking(tables.client)
+    result = tables.sink(breaking).write(batch, Deadline(0.5))
+    assert breaking.calls == 0
     assert [type(cause) for cause in result.unavailable.values()] == [DeadlineNear] * 2
     with pytest.raises(DeadlineNear):
-        tables.sink(client).probe(Deadline(0.5))
+        tables.sink(breaking).probe(Deadline(0.5))
 
 
 def test_waiting_ends_with_the_deadline(
@@ -339,8 +343,7 @@ def test_a_refusal_for_one_score_only(tables: Tables, game: Game) -> None:
     assert_exact(tables, game)
 
 
-def test_every_index_is_reported_once() -> None:
-    tables, game = support.make_tables(support.client()), Game()
+def test_every_index_is_reported_once(tables: Tables, game: Game) -> None:
     for number in range(6):
         game.put("s", "ann", number)
     with answering(tables.client, unknown("ThrottlingException")):

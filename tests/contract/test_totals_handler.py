@@ -7,28 +7,28 @@ import json
 from decimal import Decimal
 from typing import Any
 
-import boto3
 import pytest
 
+from infra.local.servers import LocalServers
 from shared import clients
 from shared.settings import variable_of
 from tests.support import totals as support
 from tests.support.records import Raw, event, heartbeat, order, score, stream_record
-from tests.support.servers import unique
+from tests.support.servers import client, unique
 from tests.support.totals import Game, Tables
 from tests.support.transaction_faults import answering, failure
 
 
 @pytest.fixture
-def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
-    for name, value in support.environment().items():
+def tables(monkeypatch: pytest.MonkeyPatch, servers: LocalServers) -> Tables:
+    for name, value in servers.endpoints.environment().items():
         monkeypatch.setenv(name, value)
-    return support.make_tables(support.client())
+    return support.make_tables(client(servers.endpoints, "dynamodb"))
 
 
 @pytest.fixture
-def sqs(tables: Tables) -> Any:
-    return boto3.client("sqs")
+def sqs(servers: LocalServers) -> Any:
+    return client(servers.endpoints, "sqs")
 
 
 @pytest.fixture
@@ -115,8 +115,7 @@ def test_an_outage_reports_the_first_record(
         game.put("s-1", "ann", 5),
         game.put("s-1", "bob", 7),
     ]
-    client = clients.aws_client("dynamodb", 1)
-    with answering(client, lambda _: failure("ThrottlingException")):
+    with answering(clients.aws_client("dynamodb", 1), lambda _: failure("ThrottlingException")):
         answer = handler(event(*batch), None)
     first = batch[1]["dynamodb"]["SequenceNumber"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": first}]}

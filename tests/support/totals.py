@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
@@ -19,8 +17,7 @@ from shared.envelopes import read_records
 from shared.records import Record
 from shared.runtime import WriteResult
 from tests.support.records import Raw, score, stream_record
-from tests.support.servers import aws_server, unique
-from tests.support.servers import client as new_client
+from tests.support.servers import unique
 
 WIDE = Context(prec=500)
 
@@ -71,23 +68,6 @@ class Tables:
         stored = self.totals()
         for user in expected.keys() | stored.keys():
             assert stored.get(user, (0, 0)) == expected.get(user, (0, 0)), user
-
-
-@functools.cache
-def _server() -> Any:
-    server = aws_server().__enter__()
-    atexit.register(server.close)
-    return server
-
-
-def client() -> Any:
-    """A new DynamoDB client of the embedded server, which one run starts once."""
-    return new_client(_server().endpoints, "dynamodb")
-
-
-def environment() -> dict[str, str]:
-    """What leads boto to that server."""
-    return dict(_server().endpoints.environment())
 
 
 def make_tables(client: Any) -> Tables:
