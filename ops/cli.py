@@ -38,7 +38,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="fanout")
 def main() -> None:
-    r"""Turn every change of a DynamoDB table into five projections that stay true.
+    """Turn every change of a DynamoDB table into five projections that stay true.
 
     \b
     Start here:

@@ -61,7 +61,8 @@ def link_records(
         from aws_xray_sdk.core import xray_recorder
         from aws_xray_sdk.core.models.segment import Segment
 
-        segment = Segment(f"fanout.{consumer}", header[0], header[1], sampled=True)
+        trace_id, parent_id = header
+        segment = Segment(f"fanout.{consumer}", traceid=trace_id, parent_id=parent_id)
         segment.start_time = start_seconds
         segment.put_annotation("event_id", record.event_id)
         segment.close(end_seconds)

@@ -55,7 +55,7 @@ class _Outcome:
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep all state in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 def demo(orders: int, scores: int, seed: int, keep: Path | None, as_json: bool) -> None:
-    r"""Start everything, write orders and scores, and prove that no projection lacks anything.
+    """Start everything, write orders and scores, and prove that no projection lacks anything.
 
     Servers are embedded, state is temporary, and nothing is left behind.
 

@@ -17,7 +17,7 @@ _GRACE_SECONDS = 30.0
 @click.command()
 @state_option
 def down(state: Path) -> None:
-    r"""Stop the pipeline; its state stays, and `fanout up` goes on from there.
+    """Stop the pipeline; its state stays, and `fanout up` goes on from there.
 
     \b
     Example:

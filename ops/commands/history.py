@@ -25,7 +25,7 @@ _VERBS = {"INSERT": "created", "MODIFY": "changed", "REMOVE": "removed"}
 @click.option("--json", "as_json", is_flag=True, help="Print every change, and where it stands.")
 @state_option
 def history(item: str, show_personal: bool, as_json: bool, state: Path) -> None:
-    r"""Show an item's life, change by change, as the archive knows it.
+    """Show an item's life, change by change, as the archive knows it.
 
     ITEM is the id of an order or a score, the id of a user (for the user's total), or a whole
     key, PK|SK. Where changes are missing, a gap is marked.

@@ -26,7 +26,7 @@ _COLUMNS = ("order", "status", "customer", ">amount", "placed", "city", "found i
 @click.option("--json", "as_json", is_flag=True, help="Print the hits as JSON.")
 @state_option
 def search(text: tuple[str, ...], as_json: bool, state: Path, **limits: Any) -> None:
-    r"""Find orders by id, customer, e-mail, name, product, city or postcode.
+    """Find orders by id, customer, e-mail, name, product, city or postcode.
 
     Words may be misspelt a little; all of them must fit. Ids must be exact. Without TEXT, all
     orders that the options let through.
@@ -51,7 +51,8 @@ def search(text: tuple[str, ...], as_json: bool, state: Path, **limits: Any) -> 
         print_json(asdict(found))
     elif found.hits:
         more = "at least " if found.at_least else ""
-        title = f"{more}{found.total:,} orders, the best {len(found.hits)} of them"
+        noun = "order" if found.total == 1 else "orders"
+        title = f"{more}{found.total:,} {noun}; the best {len(found.hits)}"
         shown = table(title, _COLUMNS, [])
         for hit in found.hits:
             shown.add_row(*_row(hit))

@@ -25,7 +25,7 @@ _COLUMNS = (
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 @state_option
 def status(watch: bool, as_json: bool, state: Path) -> None:
-    r"""Show how each consumer is doing.
+    """Show how each consumer is doing.
 
     lag and oldest: records not yet dealt with, and the age of the oldest. parked: messages in
     the consumer's dead-letter queue. fresh: from the writing of a heartbeat to its effect.

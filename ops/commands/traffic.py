@@ -24,7 +24,7 @@ from ops.traffic.table import Table
 def traffic(  # noqa: PLR0917 - one parameter per option
     orders: int, scores: int, rate: float, seed: int, prefix: str, as_json: bool, state: Path
 ) -> None:
-    r"""Write the changes that an application would.
+    """Write the changes that an application would.
 
     Orders go through their whole life with optimistic locking: payment failures and retries,
     cancellations, edits by support meanwhile. Scores are submitted, corrected, struck out.

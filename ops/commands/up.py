@@ -33,7 +33,7 @@ def up(
     alarm_scale: float,
     state: Path,
 ) -> None:
-    r"""Start servers and consumers, and stay until Ctrl-C or `fanout down`.
+    """Start servers and consumers, and stay until Ctrl-C or `fanout down`.
 
     Everything is kept in the state folder. A run that was killed, even with SIGKILL, is resumed
     where it was: nothing is lost and nothing is skipped.

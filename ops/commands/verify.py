@@ -32,7 +32,7 @@ from ops.verify.settle import DEFAULT_PATIENCE_SECONDS
 @click.option("--json", "as_json", is_flag=True, help="Print all verdicts as JSON.")
 @state_option
 def verify(only: tuple[str, ...], timeout: float, as_json: bool, state: Path) -> None:
-    r"""Prove that each projection says what the table says.
+    """Prove that each projection says what the table says.
 
     \b
     audit    every item's last image, and its image chain without a gap

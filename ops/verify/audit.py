@@ -4,7 +4,8 @@ A missing change breaks the chain, or leaves a last image that is not the table'
 that cannot be seen is an item that came and went with not a single change archived.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from ops.verify.findings import Damage, Finding, Verdict
 from ops.verify.table import Table, key_of, name_of
@@ -24,6 +25,30 @@ _BEHIND = (
     "object was removed, or the table was changed without its stream"
 )
 _RESTORE = "restore the object's older version, which Object Lock keeps, or replay its hour"
+
+
+class _State(NamedTuple):
+    """An item as the table has it: the digest of its image, 0 if there is none; its version."""
+
+    image: int
+    version: int | None
+
+
+class _Left(NamedTuple):
+    """What differs from the table's first state.
+
+    Attributes:
+        finding: that very difference.
+        passed: the chain is whole, and the item had that state before its end.
+        end: the last image of a whole chain; -1 if it has gaps.
+    """
+
+    finding: Finding
+    passed: bool
+    end: int
+
+
+_ABSENT = _State(0, None)
 
 
 class AuditCheck:
@@ -54,7 +79,7 @@ class AuditCheck:
             name = name_of(*entry.item_key)
             image = images.pop(name, 0)
             removed += not image
-            yield from _differences(name, entry, image, None)
+            yield from _differences(name, entry, _State(image, None))
         self.verdict.checked += removed
         self.verdict.note = f"{removed:,} of them no longer in the table" if removed else ""
         for name in images:
@@ -64,39 +89,47 @@ class AuditCheck:
         """Read the suspects, then their chains, then the suspects once more."""
         unreadable = {finding.item for finding in suspects if finding.damage is Damage.CORRUPT}
         if unreadable:
-            for entry in self._archive.read():
-                if isinstance(entry, archive.Damage) and _place(entry) in unreadable:
-                    yield _unreadable(entry)
+            for line in self._archive.read():
+                if isinstance(line, archive.Damage) and _place(line) in unreadable:
+                    yield _unreadable(line)
         names = {finding.item for finding in suspects} - unreadable
-        before = self._table.named(names)
-        chains = {
-            name_of(*entry.item_key): entry
-            for entry in self._archive.check(only={key_of(name) for name in names})
-            if isinstance(entry, ItemChain)
+        before = self._states(names)
+        left: dict[str, _Left] = {}
+        unknown = set(names)
+        for entry in self._archive.check(only={key_of(name) for name in names}):
+            if isinstance(entry, ItemChain):
+                name = name_of(*entry.item_key)
+                unknown.discard(name)
+                state = before.get(name, _ABSENT)
+                for finding in _differences(name, entry, state):
+                    left[name] = _left(finding, entry, state)
+        after = self._states(unknown.union(left))
+        yield from map(_unknown, unknown & after.keys())
+        for name, (finding, passed, end) in left.items():
+            first, last = before.get(name, _ABSENT), after.get(name, _ABSENT)
+            # An item that changes all the time, as a heartbeat does, never stands still while
+            # its chain is read: that the archive is past what the table first had, or where it
+            # is now, is as much as can be asked then.
+            if first == last or not (passed or end == last.image):
+                yield finding
+
+    def _states(self, names: Iterable[str]) -> dict[str, _State]:
+        return {
+            name: _State(_number(image_digest(item)), _version(item))
+            for name, item in self._table.named(names)
         }
-        after = self._table.named(names)
-        for name in names:
-            first, last, chain = before.get(name), after.get(name), chains.get(name)
-            if chain is None:
-                if last is not None:
-                    yield _unknown(name)
-            elif not _passed(chain, image_digest(first), image_digest(last)):
-                image, version = _number(image_digest(last)), _version(last)
-                yield from _differences(name, chain, image, version)
 
 
-def _passed(chain: ItemChain, first: str | None, last: str | None) -> bool:
-    """Whether the archive is on its way from `first` to `last`, which differ.
-
-    An item that changes all the time, as a heartbeat does, never stands still while its chain
-    is read. Whole up to an image that the table had is as much as can be asked then.
-    """
-    moving = first != last and not chain.gaps
-    return moving and first in {link.new for link in chain.links}
+def _left(finding: Finding, chain: ItemChain, first: _State) -> _Left:
+    if chain.gaps:
+        return _Left(finding, passed=False, end=-1)
+    images = [_number(link.new) for link in chain.links]
+    return _Left(finding, passed=first.image in images, end=images[-1])
 
 
-def _differences(name: str, chain: ItemChain, image: int, version: int | None) -> Iterator[Finding]:
-    """At most one finding; `image` and `version` are the table's, 0 if it has no such item."""
+def _differences(name: str, chain: ItemChain, state: _State) -> Iterator[Finding]:
+    """At most one finding; `state` is the table's."""
+    image, version = state
     same_end = _number(chain.last_image) == image
     last = chain.links[-1]
     archived = "a removal" if last.new is None else f"version {last.version}"
@@ -133,8 +166,8 @@ def _number(digest: str | None) -> int:
     return int(digest, 16) if digest else 0
 
 
-def _version(item: RawImage | None) -> int | None:
+def _version(item: RawImage) -> int | None:
     try:
-        return None if item is None else entities.version_of(item)
+        return entities.version_of(item)
     except Malformed:
         return None

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
 from redis import RedisCluster
 
 from ops.verify.findings import Damage, Finding, Verdict
-from ops.verify.table import Table, name_of
+from ops.verify.table import PAGE, Table, name_of, pages
 from shared import entities
 from shared.archive import image_digest
 from shared.cache_client import CACHE_ERRORS, Client, connect
@@ -20,7 +19,6 @@ from shared.errors import Malformed, Unavailable
 
 _NAME = "cache"
 _SECONDS = 10.0
-_PAGE = 500
 _HINT = (
     "see the cache consumer's lag in `fanout status` and redrive its dead-letter queue; "
     "UNLINK the entry to help its readers at once"
@@ -58,7 +56,7 @@ class CacheCheck:
         """Go through all keys, some hundreds at a time."""
         with self._connected() as client:
             names = _names(client)
-            while page := list(islice(names, _PAGE)):
+            for page in pages(names):
                 entries = list(_read(client, page))
                 self.verdict.checked += len(entries)
                 yield from self._compare(entries)
@@ -66,7 +64,8 @@ class CacheCheck:
     def look_again(self, suspects: Sequence[Finding]) -> Iterator[Finding]:
         """Read the suspect entries again, then load what they should hold."""
         with self._connected() as client:
-            yield from self._compare(list(_read(client, [found.item for found in suspects])))
+            for page in pages(finding.item for finding in suspects):
+                yield from self._compare(list(_read(client, page)))
 
     @contextmanager
     def _connected(self) -> Iterator[Client]:
@@ -89,7 +88,7 @@ class CacheCheck:
                 yield Finding(_NAME, entry.name, Damage.CORRUPT, detail, _HINT)
         # Items are loaded in batches, lists and scores that are cached as absent one by one.
         items = {name: _item_of(name, value) for name, value in cached.items()}
-        loaded = self._table.named({item for item in items.values() if item})
+        loaded = dict(self._table.named({item for item in items.values() if item}))
         for name, value in cached.items():
             item = items[name]
             fresh = loaded.get(item) if item else self._load(*split_name(name))
@@ -100,7 +99,7 @@ class CacheCheck:
 def _names(client: Client) -> Iterator[str]:
     """The names of all entries; SCAN gives a key twice now and then."""
     seen: set[int] = set()
-    for key in client.scan_iter(match="{*}", count=_PAGE):
+    for key in client.scan_iter(match="{*}", count=PAGE):
         entry = entry_of(key.decode(errors="replace"))
         if entry is not None and hash(entry) not in seen:
             seen.add(hash(entry))

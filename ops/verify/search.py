@@ -1,7 +1,6 @@
 """Does the order index hold each order of the table, as it is now, and no other?"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -11,7 +10,7 @@ from consumers.search.index import DELETED, WRITE_ALIAS
 from consumers.search.json_api import ask, connected
 from consumers.search.state import StoredDocument, documents, refresh
 from ops.verify.findings import Damage, Finding, Verdict
-from ops.verify.table import Table, key_of, name_of
+from ops.verify.table import Table, key_of, name_of, pages
 from shared import entities
 from shared.codec import RawImage
 from shared.entities import Kind
@@ -21,7 +20,6 @@ _NAME = "search"
 _REDRIVE = "see search's lag in `fanout status`; redrive its dead-letter queue"
 _FOREIGN = "somebody else writes to the index: find out who, then let the order be written again"
 _MEND = "mend the order in the table: its next change brings the document up to date"
-_PAGE = 500
 
 
 class SearchCheck:
@@ -62,7 +60,7 @@ class SearchCheck:
             if expected is None:
                 if not hidden:
                     yield _suspect(stored.id)
-            elif hidden or expected not in {
+            elif expected not in {
                 _hash(stored.version, stored.source),
                 _hash(None, stored.source),
             }:
@@ -73,22 +71,23 @@ class SearchCheck:
 
     def look_again(self, suspects: Sequence[Finding]) -> Iterator[Finding]:
         """Get the documents, then the orders, and compare them in full."""
-        names = [finding.item for finding in suspects]
-        ids = {name: _id_of(name) for name in names}
-        stored = {document.id: document for document in self._get(filter(None, ids.values()))}
-        orders = self._table.named(names)
-        for name, order_id in ids.items():
-            yield from _differences(name, orders.get(name), stored.get(order_id))
+        for names in pages(finding.item for finding in suspects):
+            ids = {name: _id_of(name) for name in names}
+            stored = {document.id: document for document in self._get(ids.values())}
+            orders = dict(self._table.named(names))
+            for name, order_id in ids.items():
+                yield from _differences(name, orders.get(name), stored.get(order_id))
 
     def _get(self, ids: Iterable[str]) -> Iterator[StoredDocument]:
         """These documents as they are this moment, refreshed or not."""
-        remaining = iter(ids)
+        wanted = list(filter(None, ids))
+        if not wanted:
+            return
         with connected(self._url) as connection:
-            while page := list(islice(remaining, _PAGE)):
-                answer = ask(connection, "POST", f"/{WRITE_ALIAS}/_mget", {"ids": page})
-                for found in answer["docs"]:
-                    if found.get("found"):
-                        yield StoredDocument(found["_id"], found["_version"], found["_source"])
+            answer = ask(connection, "POST", f"/{WRITE_ALIAS}/_mget", {"ids": wanted})
+        for found in answer["docs"]:
+            if found.get("found"):
+                yield StoredDocument(found["_id"], found["_version"], found["_source"])
 
 
 def _differences(

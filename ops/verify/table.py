@@ -15,6 +15,7 @@ RawKey = Mapping[str, Mapping[str, str]]
 # DynamoDB's limit for one BatchGetItem.
 _BATCH = 100
 _ATTEMPTS = 5
+PAGE = 500
 _FIRST_PAUSE_SECONDS = 0.1
 
 
@@ -54,11 +55,12 @@ class Table:
                     hint="it throttles: verify again when the table has capacity",
                 )
 
-    def named(self, names: Iterable[str]) -> dict[str, RawImage]:
-        """The items with these names (see `item_name`) that exist, by name."""
+    def named(self, names: Iterable[str]) -> Iterator[tuple[str, RawImage]]:
+        """Yield the items with these names (see `item_name`) that exist, each with its name."""
         # Half a key, as what somebody put into a projection may be named, is no item's.
         keys = (raw_key(name) for name in names if all(key_of(name)))
-        return {item_name(item): item for item in self.get(keys)}
+        for item in self.get(keys):
+            yield item_name(item), item
 
     def query(self, **arguments: Any) -> Iterator[RawImage]:
         """Yield the items of one Query, all pages; `Limit` is that of a page."""
@@ -77,6 +79,13 @@ class Table:
             except Retryable:
                 time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
         return self._service.call(operation, arguments)
+
+
+def pages(names: Iterable[str]) -> Iterator[list[str]]:
+    """Some hundreds at a time, so that what is read for them fits into memory."""
+    remaining = iter(names)
+    while page := list(islice(remaining, PAGE)):
+        yield page
 
 
 def item_name(item: RawImage) -> str:

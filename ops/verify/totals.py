@@ -18,7 +18,7 @@ from consumers.totals.ledger import (
 from consumers.totals.projection import VALUE
 from consumers.totals.state import Total, read_total
 from ops.verify.findings import Damage, Finding, Verdict
-from ops.verify.table import Table, item_name, key_of, name_of
+from ops.verify.table import Table, item_name, key_of, name_of, pages
 from shared import entities
 from shared.codec import RawImage, decode_number
 from shared.entities import Kind
@@ -115,17 +115,18 @@ class TotalsCheck:
         names = {finding.item for finding in suspects}
         total_prefix = Kind.TOTAL.value
         users = {_user_of(name) for name in names if name.startswith(total_prefix)}
-        yield from self._look_at_scores({n for n in names if not n.startswith(total_prefix)})
+        for page in pages(name for name in names if not name.startswith(total_prefix)):
+            yield from self._look_at_scores(page)
         if users:
             yield from self._look_at_totals(users)
 
-    def _look_at_scores(self, names: set[str]) -> Iterator[Finding]:
+    def _look_at_scores(self, names: Sequence[str]) -> Iterator[Finding]:
         sources = {name: self._source(name) for name in names}
         stored: dict[str, tuple[str, LedgerEntry]] = {}
         for raw in self._ledger.get(map(ledger_key, sources.values())):
             source, user, entry = _read_ledger(raw)
             stored[source] = (user, entry)
-        items = self._table.named(names)
+        items = dict(self._table.named(names))
         for name, source in sources.items():
             item = items.get(name)
             try:

@@ -8,6 +8,7 @@ from itertools import islice
 import pytest
 
 from consumers.search import index
+from consumers.search.projection import Operation
 from consumers.search.purge import purge
 from consumers.search.setup import ensure_index
 from consumers.search.sink import SearchSink
@@ -136,6 +137,7 @@ def test_old_tombstones_are_purged_and_nothing_else(sink: SearchSink, search_url
     write(
         sink,
         operation_of(None, order("alive")),
+        Operation("odd", 1, True, b'{"orderId":"odd","deletedAt":0}'),
         operation_of(order("gone"), None),
         operation_of(order("back"), None),
     )
@@ -143,5 +145,5 @@ def test_old_tombstones_are_purged_and_nothing_else(sink: SearchSink, search_url
     refresh(search_url)
     assert purge(search_url, CREATED * 1000) == 0
     assert purge(search_url, CREATED * 1000 + 1) == 1
-    assert set(stored(search_url)) == {"alive", "back"}
+    assert set(stored(search_url)) == {"alive", "back", "odd"}
     assert purge(search_url, CREATED * 1000 + 1) == 0

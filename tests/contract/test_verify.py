@@ -6,18 +6,20 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from consumers.registry import REGISTRY
-from infra.local.deployment import Deployment
 from infra.local.servers import LocalServers
 from ops.commands.verify import verify as command
 from ops.traffic import orders
 from ops.verify.run import PROJECTIONS, verify_all
 from shared.errors import Unavailable
+from shared.heartbeat import write_heartbeat
 from tests.support.small_pipeline import SmallPipeline, small_pipeline
 from tests.support.verifying import (
     an_order,
@@ -26,6 +28,7 @@ from tests.support.verifying import (
     reads_of,
     servers_for_a_module,
     verify,
+    verify_meanwhile,
 )
 
 servers = pytest.fixture(scope="module")(servers_for_a_module)
@@ -84,7 +87,7 @@ def test_what_is_in_flight_is_looked_at_until_it_has_settled(pipeline: SmallPipe
     pipeline.table.create({**order, "PK": "ORDER#late", "orderId": "late"})
     pipeline.table.create({**score, "PK": "SCORE#late", "Score": 5})
     delivery = later(1.0, pipeline.settle)
-    results = verify(pipeline, timeout=30)
+    results = verify_meanwhile(pipeline)
     delivery.join()
     assert found_by(results) == set()
     rechecked = {name: entry["rechecked"] for name, entry in results.items()}
@@ -101,7 +104,7 @@ def test_metrics_in_flight(pipeline: SmallPipeline) -> None:
     for name in ("audit", "cache", "search", "totals"):
         pipeline.invoke(name, record)
     delivery = later(1.0, lambda: pipeline.invoke("metrics", record))
-    results = verify(pipeline, timeout=30)
+    results = verify_meanwhile(pipeline)
     delivery.join()
     assert found_by(results) == set()
     assert results["metrics"]["rechecked"] == 1
@@ -112,14 +115,14 @@ def test_an_item_that_never_stands_still_is_no_finding(pipeline: SmallPipeline) 
 
     def beat() -> None:
         while not stop.is_set():
-            pipeline.table.beat()
+            write_heartbeat(pipeline.deployment.table)
             pipeline.deliver()
 
     thread = threading.Thread(target=beat)
     thread.start()
     try:
         for _ in range(3):
-            assert found_by(verify(pipeline, timeout=30)) == set()
+            assert found_by(verify_meanwhile(pipeline)) == set()
     finally:
         stop.set()
         thread.join()
@@ -132,7 +135,7 @@ def test_what_never_settles_is_found_however_much_else_moves(pipeline: SmallPipe
     late = {**order, "PK": "ORDER#late", "orderId": "late"}
     pipeline.table.create(late)
     delivery = later(0.5, pipeline.settle)
-    results = verify(pipeline, timeout=2)
+    results = verify_meanwhile(pipeline, timeout=2)
     delivery.join()
     name = f"{order['PK']}|ORDER"
     assert found_by(results) == {("audit", name, "stale"), ("search", name, "stale")}
@@ -174,16 +177,14 @@ def test_wrong_use(pipeline: SmallPipeline, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("projection", "address"),
-    [("cache", "cache_url"), ("search", "search_url")],
+    [
+        ("cache", {"cache_url": "redis://127.0.0.1:1/0"}),
+        ("search", {"search_url": "http://127.0.0.1:1"}),
+    ],
 )
 def test_a_server_that_does_not_answer_is_no_parity(
-    pipeline: SmallPipeline, projection: str, address: str
+    pipeline: SmallPipeline, projection: str, address: dict[str, Any]
 ) -> None:
-    nowhere = {"cache_url": "redis://127.0.0.1:1/0", "search_url": "http://127.0.0.1:1"}
-    broken = Deployment(**{**as_fields(pipeline.deployment), address: nowhere[address]})
+    broken = replace(pipeline.deployment, **address)
     with pytest.raises(Unavailable):
         verify_all(broken, pipeline.logs, only=[projection], patience=0)
-
-
-def as_fields(deployment: Deployment) -> dict[str, object]:
-    return {name: getattr(deployment, name) for name in deployment.__slots__}

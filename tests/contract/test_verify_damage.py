@@ -40,9 +40,9 @@ def pipeline(servers: LocalServers, tmp_path: Path) -> Iterator[SmallPipeline]:
         yield made
 
 
-def index_request(pipeline: SmallPipeline, method: str, path: str, content: Any = None) -> None:
+def index_request(pipeline: SmallPipeline, method: str, path: str, content: Any = None) -> Any:
     url = pipeline.deployment.search_url
-    search.ask_server(url, method, f"/{index.INDEX}/{path}", content)
+    return search.ask_server(url, method, f"/{index.INDEX}/{path}", content)
 
 
 def test_a_document_deleted(pipeline: SmallPipeline) -> None:
@@ -65,9 +65,13 @@ def test_a_document_of_an_older_version(pipeline: SmallPipeline) -> None:
 
 def test_a_document_with_another_content(pipeline: SmallPipeline) -> None:
     order = an_order(pipeline)
-    index_request(pipeline, "POST", f"_update/{order['orderId']}", {"doc": {"city": "Nowhere"}})
+    stored = index_request(pipeline, "GET", f"_doc/{order['orderId']}")
+    version = f"version={stored['_version']}&version_type=external_gte"
+    document = {**stored["_source"], "city": "Nowhere"}
+    index_request(pipeline, "PUT", f"_doc/{order['orderId']}?{version}", document)
     results = verify(pipeline)
     assert found_by(results) == {("search", f"{order['PK']}|ORDER", "stale")}
+    assert "has other city" in results["search"]["findings"][0]["detail"]
     assert "Nowhere" not in json.dumps(results), "what stands in a document may be personal"
 
 

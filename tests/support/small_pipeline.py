@@ -57,11 +57,11 @@ class SmallPipeline:
     def logs(self) -> Path:
         return self.folder / LOGS
 
-    def deliver(self, only: Sequence[str] = ()) -> int:
+    def deliver(self, only: Sequence[str] = (), batch: int = _BATCH) -> int:
         """Deliver all new changes, in batches, to all consumers or to these; return how many."""
         records = list(self._records())
-        for start in range(0, len(records), _BATCH):
-            event = {"Records": records[start : start + _BATCH]}
+        for start in range(0, len(records), batch):
+            event = {"Records": records[start : start + batch]}
             for name in only or tuple(self._handlers):
                 answer = self.invoke_with(name, event)
                 assert answer == {"batchItemFailures": []}, f"{name}: {answer}"
@@ -75,9 +75,9 @@ class SmallPipeline:
         """Take the new changes out of the stream, for the test to deliver."""
         return list(self._records())
 
-    def settle(self) -> None:
+    def settle(self, batch: int = _BATCH) -> None:
         """Deliver until nothing is new: `totals` changes the table whose changes are delivered."""
-        while self.deliver():
+        while self.deliver(batch=batch):
             pass
 
     def invoke(self, name: str, *records: Any) -> None:

@@ -92,9 +92,10 @@ def test_the_key_in_s3_is_lambdas() -> None:
 def test_a_destination_that_is_away_keeps_the_records(tmp_path: Path) -> None:
     run = Rig(tmp_path, raises, retries=0)
     run.scripted.put(record(0), record(1))
-    run.letters.down = 5
-    run.run(5)
+    run.letters.down = 1_000
+    run.run(20)
     assert run.consumer.status().numbers.discarded == 0
+    run.letters.down = 0
     run.restart()  # killed while it waits: nothing was acknowledged, so all comes again
     run.run(60)
     assert len(run.letters.documents) == 1

@@ -6,6 +6,7 @@ Lambda developer guide; `recorded` in a comment where AWS itself was seen doing 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -230,7 +231,7 @@ def test_26_the_whole_failing_rest_is_given_up(tmp_path: Path) -> None:
 def test_retries_wait_longer_and_longer_and_then_evenly(tmp_path: Path) -> None:
     run = rig(tmp_path, 1, raises)
     run.run(100)
-    waits = [late - early for early, late in zip(run.times, run.times[1:], strict=False)]
+    waits = [late - early for early, late in pairwise(run.times)]
     assert waits[0] <= 0.1
     assert all(wait <= 5 for wait in waits)
     assert min(waits[10:]) > 2
