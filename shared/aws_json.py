@@ -18,10 +18,14 @@ from botocore.session import get_session
 from shared.clients import CONNECT_SECONDS, READ_SECONDS
 from shared.errors import InvalidSettings, Rejected, Retryable, Unavailable
 
-# Target prefix and signing name of the services that are spoken to.
+# Target prefix, signing name and own endpoint variable of the services that are spoken to.
 _SERVICES = {
-    "dynamodb": ("DynamoDB_20120810", "dynamodb"),
-    "streams.dynamodb": ("DynamoDBStreams_20120810", "dynamodb"),
+    "dynamodb": ("DynamoDB_20120810", "dynamodb", "AWS_ENDPOINT_URL_DYNAMODB"),
+    "streams.dynamodb": (
+        "DynamoDBStreams_20120810",
+        "dynamodb",
+        "AWS_ENDPOINT_URL_DYNAMODB_STREAMS",
+    ),
 }
 _RETRYABLE = frozenset(
     {
@@ -54,10 +58,13 @@ class JsonService:
         credentials = session.get_credentials()
         if credentials is None:
             raise InvalidSettings("no AWS credentials", hint="set them as for any AWS tool")
-        self._target, signing_name = _SERVICES[service]
+        self._target, signing_name, own_endpoint = _SERVICES[service]
         region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
+        # The order of AWS's SDKs: a service's own variable goes before the general one.
         self._url = (
-            os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.amazonaws.com"
+            os.environ.get(own_endpoint)
+            or os.environ.get("AWS_ENDPOINT_URL")
+            or f"https://{service}.{region}.amazonaws.com"
         )
         self._signer = SigV4Auth(credentials, signing_name, region)
         self._pool = urllib3.PoolManager(

@@ -1,4 +1,4 @@
-"""DynamoDB JSON to Python values and back, without loss.
+"""DynamoDB JSON to Python values, without loss; `shared.encoding` is the way back.
 
 | tag | Python | note |
 |---|---|---|
@@ -16,9 +16,10 @@ is not used: it refuses base64 text and numbers over 38 digits in plain form (1E
 
 import re
 from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
+from binascii import a2b_base64
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from shared.errors import Malformed
@@ -29,7 +30,10 @@ RawImage = Mapping[str, AttributeValue]
 MAX_DIGITS = 38
 _MAX_EXPONENT = 125
 _MIN_EXPONENT = -130
-_is_number = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII).fullmatch
+# Each digit can be read in one way only: else a long text that is no number takes for ever.
+_is_number = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII).fullmatch
+# What DynamoDB stores has 168 characters at most, written without an exponent.
+_MAX_NUMBER_CHARACTERS = 512
 
 
 def decode_image(raw: RawImage) -> dict[str, Any]:
@@ -37,6 +41,14 @@ def decode_image(raw: RawImage) -> dict[str, Any]:
 
     Raises Malformed, naming the attribute, for a tag or body that DynamoDB does not send.
     """
+    try:
+        return _quick_map(raw)
+    except (Malformed, KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        # Something is wrong: the careful way, which says where and what.
+        return _careful_image(raw)
+
+
+def _careful_image(raw: RawImage) -> dict[str, Any]:
     try:
         return _decode_map(raw)
     except RecursionError:
@@ -55,21 +67,29 @@ def decode_number(body: Any) -> Decimal:
     """Decode the body of an N. Raises Malformed for what DynamoDB could not have stored."""
     if body.__class__ is not str or not _is_number(body):
         raise _malformed("is no DynamoDB number")
-    number = Decimal(body)
     # Up to 38 characters without an exponent cannot leave the range.
     if len(body) > MAX_DIGITS or "e" in body or "E" in body:
-        _check_range(number)
-    return number
+        return _in_range(body)
+    return Decimal(body)
 
 
-def _check_range(number: Decimal) -> None:
+def _in_range(body: str) -> Decimal:
+    try:
+        number = Decimal(body if len(body) <= _MAX_NUMBER_CHARACTERS else "Infinity")
+    except InvalidOperation:  # an exponent beyond Python's own
+        number = Decimal("Infinity")
+    if number.is_finite() and _is_storable(number):
+        return number
+    raise _malformed("is a number outside what DynamoDB stores (38 digits, 1E-130 to 1E+126)")
+
+
+def _is_storable(number: Decimal) -> bool:
     if not number:
-        return
+        return True
     _, digits, exponent = number.as_tuple()
     significant = len("".join(map(str, digits)).rstrip("0"))
     magnitude = len(digits) - 1 + int(exponent)
-    if significant > MAX_DIGITS or not _MIN_EXPONENT <= magnitude <= _MAX_EXPONENT:
-        raise _malformed("is a number outside what DynamoDB stores (38 digits, 1E-130 to 1E+126)")
+    return significant <= MAX_DIGITS and _MIN_EXPONENT <= magnitude <= _MAX_EXPONENT
 
 
 def _malformed(what: str) -> Malformed:
@@ -140,6 +160,53 @@ _DECODERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+# Prices, quantities and versions repeat; a Decimal can be shared, since it never changes.
+_quick_number = lru_cache(maxsize=4096)(decode_number)
+
+
+def _quick_map(raw: RawImage) -> dict[str, Any]:
+    """As `_decode_map`, for what is sound, in a third of the time; raises anything otherwise.
+
+    The three tags that make up nearly all of an image are told apart here, without a call.
+    """
+    decoded: dict[str, Any] = {}
+    for name, value in raw.items():
+        if len(value) != 1:
+            raise ValueError
+        if "S" in value:
+            body = value["S"]
+            if body.__class__ is not str:
+                raise TypeError
+            decoded[name] = body
+        elif "N" in value:
+            decoded[name] = _quick_number(value["N"])
+        elif "M" in value:
+            decoded[name] = _quick_map(value["M"])
+        elif "L" in value:
+            decoded[name] = _quick_list(value["L"])
+        else:
+            ((tag, body),) = value.items()
+            decoded[name] = _DECODERS[tag](body)
+    return decoded
+
+
+def _quick_list(values: Any) -> list[Any]:
+    if values.__class__ is not list:
+        raise TypeError
+    decoded: list[Any] = []
+    for value in values:
+        if len(value) != 1:
+            raise ValueError
+        if "M" in value:
+            decoded.append(_quick_map(value["M"]))
+        elif "S" in value and value["S"].__class__ is str:
+            decoded.append(value["S"])
+        else:
+            ((tag, body),) = value.items()
+            decoded.append(_DECODERS[tag](body))
+    return decoded
+
+
 def _decode(value: Any) -> Any:
     if not isinstance(value, dict) or len(value) != 1:
         raise _malformed("is not a map of one type tag")
@@ -158,39 +225,3 @@ def _decode_map(raw: RawImage) -> dict[str, Any]:
         except Malformed as error:
             raise Malformed(f"{name}: {error.reason}", hint=error.hint) from None
     return decoded
-
-
-def encode_image(item: Mapping[str, Any]) -> dict[str, AttributeValue]:
-    """Encode a whole item; the inverse of `decode_image`. Raises TypeError or ValueError."""
-    return {name: encode_value(value) for name, value in item.items()}
-
-
-def encode_value(value: Any) -> AttributeValue:
-    """Encode a Python value as DynamoDB JSON, binaries as base64 text.
-
-    Raises TypeError for what has no exact form: a float, an empty or mixed set, other objects;
-    ValueError for a Decimal that is not finite.
-    """
-    match value:
-        case None:
-            return {"NULL": True}
-        case bool():
-            return {"BOOL": value}
-        case str():
-            return {"S": value}
-        case int() | Decimal():
-            if not Decimal(value).is_finite():
-                raise ValueError("DynamoDB has no NaN and no infinity")
-            return {"N": str(value)}
-        case bytes():
-            return {"B": b2a_base64(value, newline=False).decode()}
-        case list():
-            return {"L": [encode_value(member) for member in value]}
-        case Mapping():
-            return {"M": encode_image(value)}
-        case set() | frozenset() if value:
-            bodies = [next(iter(encode_value(member).items())) for member in value]
-            tags = {tag for tag, _ in bodies}
-            if len(tags) == 1 and tags <= {"S", "N", "B"}:
-                return {f"{tags.pop()}S": [body for _, body in bodies]}
-    raise TypeError(f"DynamoDB has no exact type for {type(value).__name__}")

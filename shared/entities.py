@@ -143,10 +143,10 @@ def version_of(image: RawImage) -> int | None:
         metadata = image.get("metadata")
         if metadata.__class__ is dict:
             body = metadata.get("M")
-            value = body.get("version") if isinstance(body, Mapping) else None
+            value = body.get("version") if body.__class__ is dict else None
         if value is None:
             return None
-    text = value.get("N") if isinstance(value, Mapping) else None
+    text = value.get("N") if value.__class__ is dict else None
     if (
         text.__class__ is str
         and text.isascii()
@@ -173,7 +173,8 @@ def heartbeat_written_ms(change: Mapping[str, Any]) -> int | None:
     """When a heartbeat was written, in milliseconds; None for one removed or damaged."""
     try:
         text = change["NewImage"][HEARTBEAT_TIME]["N"]
-        return int(text) if text.isascii() and text.isdigit() else None
+        plain = text.isascii() and text.isdigit() and len(text) < len(str(_MAX_VERSION))
+        return int(text) if plain else None
     except (KeyError, TypeError, AttributeError):
         return None
 

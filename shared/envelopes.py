@@ -70,7 +70,7 @@ def _read_entry(entry: Any) -> Record | Unreadable:
         if change.__class__ is not dict:
             raise malformed_record("has no change under `dynamodb`")
         event_name = payload.get("eventName")
-        if event_name not in _CHANGES:
+        if event_name.__class__ is not str or event_name not in _CHANGES:
             raise malformed_record("has an eventName other than INSERT, MODIFY and REMOVE")
     except Malformed as error:
         return Unreadable(entry, sequence_number, error)

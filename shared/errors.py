@@ -16,12 +16,22 @@ FanoutError
 ```
 """
 
+# An attribute's name can be part of a reason; whoever sent it chose its length.
+MAX_SHOWN = 500
+
+
+def shown(text: str) -> str:
+    """`text` as a log line or a message can carry it: not too long, and half surrogates escaped."""
+    if len(text) > MAX_SHOWN:
+        text = f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
 
 class FanoutError(Exception):
     """Base of all errors raised on purpose.
 
     Attributes:
-        reason: what is wrong, without personal data.
+        reason: what is wrong, without personal data; cut if it is very long.
         hint: what the person on call can do next.
         consumer: name of the consumer, filled in by the runtime.
         sequence_number: of the record concerned, filled in by the runtime.
@@ -29,6 +39,7 @@ class FanoutError(Exception):
 
     def __init__(self, reason: str, *, hint: str = "") -> None:
         """Keep `reason` and `hint`; the runtime adds who and where."""
+        reason = shown(reason)
         super().__init__(reason)
         self.reason = reason
         self.hint = hint

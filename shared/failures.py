@@ -4,7 +4,7 @@ import traceback
 from functools import cache
 from typing import Any
 
-from shared.errors import FanoutError
+from shared.errors import FanoutError, shown
 
 
 @cache
@@ -21,7 +21,7 @@ def log_failure(consumer: str, outcome: str, sequence_number: str, error: Except
     Of an error that is not ours only the type and the code's own lines are kept: its text may
     quote the item.
     """
-    line: dict[str, Any] = {"outcome": outcome, "sequenceNumber": sequence_number}
+    line: dict[str, Any] = {"outcome": outcome, "sequenceNumber": shown(sequence_number)}
     if isinstance(error, FanoutError):
         line |= {"error": type(error).__name__, "reason": error.reason, "hint": error.hint}
     if not isinstance(error, FanoutError) or error.__cause__ is not None:

@@ -3,7 +3,7 @@
 from shared import entities
 from shared.clients import aws_client
 from shared.clock import now_ms
-from shared.codec import encode_image
+from shared.encoding import encode_image
 
 HEARTBEAT_ID = "main"
 

@@ -21,7 +21,8 @@ from typing import Any
 
 from shared.clients import aws_client
 from shared.clock import now_ms
-from shared.errors import FanoutError, ParkingFailed, Poison
+from shared.errors import FanoutError, ParkingFailed, Poison, shown
+from shared.json_text import json_text
 
 SCHEMA = "parked/1"
 # SQS took 256 KiB for two decades; queues and emulators of that limit are still about.
@@ -99,7 +100,7 @@ class DeadLetterQueue:
             "fanout": SCHEMA,
             "consumer": self.consumer,
             "parkedAt": now_ms(),
-            "sequenceNumber": letter.sequence_number,
+            "sequenceNumber": shown(letter.sequence_number),
             "error": {
                 "type": type(letter.error).__name__,
                 "reason": letter.error.reason,
@@ -107,11 +108,15 @@ class DeadLetterQueue:
             },
         }
         # ASCII escapes keep lone surrogates, which no UTF-8 text can, and make a character a byte.
-        body = json.dumps({**document, letter.field: letter.raw}, separators=(",", ":"))
+        head = json.dumps(document, separators=(",", ":"))
+        body = f'{head[:-1]},"{letter.field}":{json_text(letter.raw)}}}'
         if len(body) <= MAX_MESSAGE_BYTES:
             return body
         digest = hashlib.sha256(body.encode()).hexdigest()[:32]
-        key = f"{PREFIX}/{self.consumer}/{letter.sequence_number or 'event'}-{digest}.json"
+        number = letter.sequence_number
+        # Anything may stand there; a name that S3 refuses would hold the shard up for ever.
+        name = number if number.isalnum() and number.isascii() and len(number) <= 64 else "event"
+        key = f"{PREFIX}/{self.consumer}/{name}-{digest}.json"
         aws_client("s3").put_object(Bucket=self.bucket, Key=key, Body=body.encode())
         return json.dumps({**document, "pointer": {"bucket": self.bucket, "key": key}})
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from shared import emf, metric_names
 from shared.emf import Metric
+from shared.errors import shown
 from shared.metric_names import MetricName
 
 
@@ -48,8 +49,8 @@ def write_report(report: BatchReport) -> None:
             [Metric(name.name, name.unit, numbers) for name, numbers in values if numbers],
             {
                 "requestId": report.request_id,
-                "firstSequenceNumber": report.first_sequence_number,
-                "lastSequenceNumber": report.last_sequence_number,
+                "firstSequenceNumber": shown(report.first_sequence_number),
+                "lastSequenceNumber": shown(report.last_sequence_number),
             },
         )
     )

@@ -6,13 +6,19 @@ trace shows the write and all its projections. With tracing off nothing is impor
 costs more than the rest of a cold start together.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from shared.entities import TRACE_ATTRIBUTE
-from shared.errors import Malformed
+from shared.errors import Malformed, shown
 from shared.records import Record
+
+# X-Ray developer guide, "Tracing header" and "Trace IDs"; the writer may add fields of its own.
+_is_trace_id = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}", re.ASCII | re.IGNORECASE).fullmatch
+_is_segment_id = re.compile(r"[0-9a-f]{16}", re.ASCII | re.IGNORECASE).fullmatch
+_MAX_HEADER = 1_024
 
 
 def batch_span(consumer: str, enabled: bool) -> AbstractContextManager[Any]:
@@ -40,10 +46,11 @@ def sampled_header(record: Record) -> tuple[str, str] | None:
         return None
     if not isinstance(header, str):
         return None
-    parts = dict(part.strip().partition("=")[::2] for part in header.split(";"))
-    if parts.get("Sampled") != "1" or not parts.get("Root") or not parts.get("Parent"):
+    parts = dict(part.strip().partition("=")[::2] for part in header[:_MAX_HEADER].split(";"))
+    root, parent = parts.get("Root", ""), parts.get("Parent", "")
+    if parts.get("Sampled") != "1" or not _is_trace_id(root) or not _is_segment_id(parent):
         return None
-    return parts["Root"], parts["Parent"]
+    return root, parent
 
 
 def link_records(
@@ -64,7 +71,8 @@ def link_records(
         trace_id, parent_id = header
         segment = Segment(f"fanout.{consumer}", traceid=trace_id, parent_id=parent_id)
         segment.start_time = start_seconds
-        segment.put_annotation("event_id", record.event_id)
+        # Only shown: a record without an id was parked, or served by who needs none.
+        segment.put_annotation("event_id", shown(str(record.payload.get("eventID"))))
         segment.close(end_seconds)
         xray_recorder.emitter.send_entity(segment)
         sent += 1

@@ -32,6 +32,10 @@ from shared.entities import Kind
 from shared.errors import Malformed
 from shared.records import Record
 
+# A key has 2,048 bytes at most, an eventID 32 digits. A hundred of them share one line of metrics,
+# of which CloudWatch Logs takes 1 MB.
+_MAX_ID_CHARACTERS = 2_048 + 256
+
 
 class Counted(NamedTuple):
     """What one record adds; a tuple, because one is made for every record.
@@ -65,6 +69,11 @@ def project(record: Record) -> Counted | None:
     if not samples:
         return None
     event_id, item = record.event_id, entities.key_text(keys, entities.PARTITION_KEY)
+    if len(event_id) + len(item) > _MAX_ID_CHARACTERS:
+        raise Malformed(
+            "an id is longer than any that DynamoDB stores",
+            hint="find out who sent it; a line of metrics that it makes too long is lost whole",
+        )
     if not event_id.isascii() or not item.isascii():
         _check_utf8(event_id + item)
     return Counted(event_id, item, samples)

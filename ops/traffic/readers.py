@@ -55,8 +55,12 @@ class Readers:
 
     def _read_one(self) -> None:
         rng, prefix = self._rng, self._plan.prefix
-        # Most reads go to a few items, as they do in life.
-        number = int(rng.expovariate(1 / 40)) % max(1, self._tally.orders)
+        # Most reads go to a few items, as they do in life: to old favourites, and to what is new
+        # and still changes.
+        count = max(1, self._tally.orders)
+        number = int(rng.expovariate(1 / 40)) % count
+        if rng.random() < 0.5:
+            number = count - 1 - number
         match rng.randrange(10):
             case 0:
                 self._reads.total(f"player-{number % PLAYERS:03}")

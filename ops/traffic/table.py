@@ -7,7 +7,8 @@ from typing import Any
 
 from shared import entities
 from shared.aws_json import JsonService, ServiceFault
-from shared.codec import RawImage, decode_image, encode_image
+from shared.codec import RawImage, decode_image
+from shared.encoding import encode_image
 from shared.errors import Unavailable
 
 Item = dict[str, Any]

@@ -72,8 +72,8 @@ def table_on(servers: LocalServers, patch: pytest.MonkeyPatch) -> Table:
 
 
 @pytest.fixture
-def table(servers: LocalServers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
-    yield table_on(servers, monkeypatch)
+def table(either_servers: LocalServers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Table]:
+    yield table_on(either_servers, monkeypatch)
     forget_clients()
 
 

@@ -26,8 +26,8 @@ LONGEST = Decimal(12345678901234567890123456789012345678)
 
 
 @pytest.fixture(scope="module")
-def dynamodb(servers: LocalServers) -> Any:
-    return client(servers.endpoints, "dynamodb")
+def dynamodb(either_servers: LocalServers) -> Any:
+    return client(either_servers.endpoints, "dynamodb")
 
 
 @pytest.fixture

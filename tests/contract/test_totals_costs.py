@@ -33,8 +33,8 @@ class Metered:
 
 
 @pytest.fixture
-def tables(servers: LocalServers) -> Tables:
-    return support.make_tables(client(servers.endpoints, "dynamodb"))
+def tables(either_servers: LocalServers) -> Tables:
+    return support.make_tables(client(either_servers.endpoints, "dynamodb"))
 
 
 # 2 units for each entry and 2 for each total, the tables' own. The leaderboard's index follows at

@@ -18,7 +18,7 @@ from ops.traffic import orders
 from shared.archive import Archive, Change
 from shared.cache_keys import Cached, entry_name, value_key
 from shared.clients import aws_client
-from shared.codec import encode_image
+from shared.encoding import encode_image
 from tests.support import archive, search
 from tests.support.small_pipeline import SmallPipeline, small_pipeline
 from tests.support.verifying import (

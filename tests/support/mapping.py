@@ -90,7 +90,7 @@ class ScriptedShard:
 
 
 class ScriptedStream:
-    """A stream in memory. `fail` makes the next reads raise."""
+    """A stream in memory. `fail` makes the next reads raise, `during` happens in them."""
 
     arn = STREAM_ARN
     batch_info = "DDBStreamBatchInfo"
@@ -99,6 +99,7 @@ class ScriptedStream:
         self.clock = clock
         self.by_id: dict[str, ScriptedShard] = {SHARD: ScriptedShard()}
         self.fail: list[Exception] = []
+        self.during: list[Callable[[], object]] = []
         self.reads = 0
         self.wakes: list[Callable[[], None]] = []
 
@@ -128,6 +129,8 @@ class ScriptedCursor:
     def read(self, limit: int) -> Page:
         stream = self.stream
         stream.reads += 1
+        if stream.during:
+            stream.during.pop(0)()
         if stream.fail:
             raise stream.fail.pop(0)
         shard = stream.by_id.get(self.shard_id)
@@ -152,7 +155,10 @@ class ScriptedCursor:
         if self.position == LATEST:
             return len(shard.entries)
         marks = [entry.mark for entry in shard.entries]
-        return marks.index(self.position) + 1
+        at = marks.index(self.position)
+        if at < shard.trimmed:
+            raise Trimmed("forgotten")  # behind which record that would be cannot be told
+        return at + 1
 
     def behind(self) -> int:
         return len(self.stream.by_id[self.shard_id].entries) - (self.at or 0)

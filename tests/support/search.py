@@ -1,11 +1,7 @@
-"""A search server in tests: the embedded one, or the one that FANOUT_TEST_SEARCH_URL names.
-
-The tests that use it wipe the order index, so the URL must be of a server made for tests.
-"""
+"""A search server in tests: the embedded one, and the real one. The tests wipe its order index."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,24 +14,18 @@ from consumers.search.projection import Operation, project
 from consumers.search.setup import ensure_index
 from consumers.search.sink import SearchSink
 from consumers.search.state import documents, refresh
-from infra.local.servers import Given, LocalServers
 from shared.clock import Deadline
 from shared.envelopes import read_records
 from shared.records import Record
 from shared.runtime import WriteResult
+from tests.support.engines import ENGINES, chosen
 from tests.support.records import Raw, event, kinesis_record
 
 
-@pytest.fixture(scope="session")
-def search_server() -> Iterator[str]:
-    """URL of a search server."""
-    given = os.environ.get("FANOUT_TEST_SEARCH_URL")
-    if given:
-        yield given
-        return
-    elsewhere = "http://127.0.0.1:1"
-    with LocalServers(given=Given(aws=elsewhere, cache="redis://127.0.0.1:1/0")) as servers:
-        yield servers.endpoints.search_url
+@pytest.fixture(scope="session", params=ENGINES)
+def search_server(request: pytest.FixtureRequest) -> str:
+    """URL of the embedded search server, and then of the real one."""
+    return str(chosen(request).endpoints.search_url)
 
 
 @pytest.fixture

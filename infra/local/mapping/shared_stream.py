@@ -129,7 +129,10 @@ class _Tail:
         finally:
             self._reading.release()
         with self._lock:
-            return self._kept(after, mark, limit) or Page((), mark, retry_after=self._pause)
+            page = self._kept(after, mark, limit)
+            if page is None and after >= self._start:
+                return Page((), mark, retry_after=self._pause)
+            return page
 
     def behind(self, after: int) -> int:
         """How many records after `after` are kept."""

@@ -207,6 +207,16 @@ def test_23_a_window_gathers_until_it_is_over(tmp_path: Path) -> None:
     assert [round(moment - START, 1) for moment in run.times] == [4.5, 9.5]
 
 
+def test_23_what_waits_for_a_window_is_not_done(tmp_path: Path) -> None:
+    run = Rig(tmp_path, batch_size=10, window_seconds=60)
+    run.scripted.put(record(0))
+    run.run(30)
+    status = run.consumer.status()
+    assert (status.caught_up_at_ms, status.lag_records) == (0, 1)
+    run.run(60)
+    assert run.consumer.status().caught_up_at_ms / 1000 > START + 60
+
+
 def test_23_a_full_batch_does_not_wait_for_its_window(tmp_path: Path) -> None:
     run = Rig(tmp_path, batch_size=3, window_seconds=300)
     slowly(run, 7, every=1)

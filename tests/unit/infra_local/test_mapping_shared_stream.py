@@ -114,6 +114,23 @@ def test_a_consumer_that_is_ahead_takes_the_end_along() -> None:
     assert read_on(behind, shared.clock) == list(range(2, 22))
 
 
+def test_a_consumer_that_comes_in_from_ahead_during_a_read() -> None:
+    shared = Shared(10)
+    behind = shared.open()
+    behind.read(3)
+    shared.put(10, 22)
+    ahead = shared.open(sequence(20))
+    found: list[int] = []
+    shared.inner.during = [lambda: found.extend(numbers(ahead.read(10)))]
+    shared.clock.now += 1
+    given = [*range(3), *read_on(behind, shared.clock)]
+    found += read_on(ahead, shared.clock)
+    shared.put(22, 24)
+    shared.clock.now += 1
+    assert given + read_on(behind, shared.clock) == list(range(24))
+    assert found + read_on(ahead, shared.clock) == [21, 22, 23]
+
+
 def test_what_is_kept_is_bounded_in_bytes_too() -> None:
     shared = Shared(0, max_bytes=3_000)
     cursor = shared.open()

@@ -19,6 +19,7 @@ from infra.local.mapping.mapping import Mappings
 from infra.local.mapping.source import SystemClock
 from infra.local.mapping.wiring import Wiring
 from shared.errors import Unavailable
+from shared.filters import compile_filters
 from tests.support.mapping import (
     SHARD,
     Rig,
@@ -27,6 +28,7 @@ from tests.support.mapping import (
     delivered,
     numbers_of,
     record,
+    sequence,
 )
 from tests.support.records import STREAM_ARN
 from tests.support.servers import eventually
@@ -116,6 +118,18 @@ def test_a_stop_saves_what_is_done_and_the_next_run_goes_on(
         assert mappings.stop()
         stream.put(record(number))
     assert took == [[0], [1], [2]]
+
+
+def test_a_stop_saves_that_records_were_filtered(tmp_path: Path, stream: ScriptedStream) -> None:
+    wiring = wired(tmp_path, stream, "toy", taking([]))
+    nothing = compile_filters(['{"eventName": ["REMOVE"]}'])
+    mappings = Mappings([replace(wiring, config=replace(wiring.config, filter=nothing))])
+    mappings.start()
+    eventually(lambda: mappings.status()[0].numbers.filtered == 1, "it is filtered")
+    assert mappings.stop()
+    saved = wiring.checkpoints.load(SHARD)
+    assert saved is not None
+    assert saved.mark == sequence(0)
 
 
 def test_a_mapping_that_was_never_started_can_be_stopped(

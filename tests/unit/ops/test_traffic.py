@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ops.traffic import orders, scores
 from ops.traffic.run import Pace, Plan, Tally
-from shared.codec import decode_image, encode_image
+from shared.codec import decode_image
+from shared.encoding import encode_image
 from shared.entities import ORDER_STATUSES
 
 NOW = datetime(2025, 10, 9, 8, 53, 20, tzinfo=UTC)

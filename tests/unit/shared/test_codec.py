@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.codec import decode_image, decode_number, decode_value, encode_image, encode_value
+from shared.codec import decode_image, decode_number, decode_value
+from shared.encoding import encode_image, encode_value
 from shared.errors import Malformed
 
 DECODED: list[tuple[dict[str, Any], Any]] = [
