@@ -1,6 +1,7 @@
 """`fanout`: the command line."""
 
 import importlib
+import logging
 
 import click
 
@@ -9,7 +10,7 @@ from shared.errors import FanoutError
 
 # Each command is a function of its own name in `ops.commands`; imported when it is asked for, so
 # that `fanout --help` is quick.
-COMMANDS = ("demo", "up", "down", "status", "traffic", "verify", "search", "history")
+COMMANDS = ("demo", "up", "down", "status", "traffic", "verify", "search", "history", "chaos")
 
 
 class _Commands(click.Group):
@@ -49,10 +50,12 @@ def main() -> None:
       fanout search "walnut desk"      find an order as support does
       fanout history ord-000001        one item's life, change by change
       fanout verify                    prove that nothing is missing
+      fanout chaos                     everything, once, while everything breaks
 
     \b
     Exit codes: 0 fine; 1 found something that is not as it should be; 2 used wrongly.
     """
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from infra.local.deployment import Deployment
+from infra.local.servers.stack import Engines
 from infra.local.servers.state import holder
 from ops.console import Failure
 
@@ -23,6 +24,18 @@ def state_option(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         envvar="FANOUT_STATE",
         help="Folder in which `fanout up` keeps its state.",
+    )(command)
+
+
+def engines_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--engines`, the same for every command that starts servers."""
+    return click.option(
+        "--engines",
+        type=click.Choice([str(each) for each in Engines]),
+        default=str(Engines.EMBEDDED),
+        show_default=True,
+        help="`real`: DynamoDB Local, OpenSearch and, where installed, Redis. Needs a JDK 17 and "
+        "Maven, which fetches about 100 MB on the first run.",
     )(command)
 
 

@@ -34,6 +34,7 @@ from shared.archive_change import Change, ItemKey
 from shared.archive_format import ObjectName
 from shared.archive_scan import HOUR_MS, Damage
 from shared.archive_spool import Spool
+from shared.archive_store import Fetch, fetch
 from shared.errors import Malformed
 
 __all__ = ["Archive", "Change", "Damage", "Gap", "History", "ItemChain", "ItemKey", "Link"]
@@ -58,9 +59,13 @@ class History:
 class Archive:
     """The archive in one bucket. Time ranges are half open, in milliseconds since the epoch."""
 
-    def __init__(self, bucket: str) -> None:
-        """Nothing is read yet. Reached by AWS's own settings, like every client of ours."""
+    def __init__(self, bucket: str, fetch: Fetch = fetch) -> None:
+        """Nothing is read yet. Reached by AWS's own settings, like every client of ours.
+
+        Who reads the archive several times can give a `fetch` that keeps what it got.
+        """
         self._bucket = bucket
+        self._fetch = fetch
 
     def objects(
         self, start_ms: int | None = None, end_ms: int | None = None
@@ -77,7 +82,7 @@ class Archive:
         one object, and the eventIDs of one hour (some 100 bytes a change).
         """
         hour, seen = None, set[str]()
-        for entry in archive_scan.entries(self._bucket, start_ms, end_ms):
+        for entry in archive_scan.entries(self._bucket, start_ms, end_ms, fetch=self._fetch):
             if isinstance(entry, Change):
                 # A repeat was made in the same hour: that of the change.
                 if entry.created_ms // HOUR_MS != hour:
@@ -110,7 +115,8 @@ class Archive:
         if whole is None:
             whole = start_ms is None
         with Spool() as spool:
-            for entry in archive_scan.entries(self._bucket, start_ms, end_ms, only):
+            lines = archive_scan.entries(self._bucket, start_ms, end_ms, only, fetch=self._fetch)
+            for entry in lines:
                 if isinstance(entry, Damage):
                     yield entry
                     continue
@@ -139,7 +145,9 @@ class Archive:
         changes: dict[tuple[str, str | None, str | None], Change] = {}
         links: list[Link] = []
         damage: list[Damage] = []
-        for entry in archive_scan.entries(self._bucket, start_ms, end_ms, {item_key}):
+        only = {item_key}
+        lines = archive_scan.entries(self._bucket, start_ms, end_ms, only, fetch=self._fetch)
+        for entry in lines:
             if isinstance(entry, Damage):
                 damage.append(entry)
                 continue

@@ -8,7 +8,7 @@ from hashlib import sha256
 from shared.archive_change import Change, ItemKey, read_change
 from shared.archive_compression import DAMAGE, lines_of
 from shared.archive_format import DIGEST_DIGITS, PREFIX, ObjectName, partition, read_name
-from shared.archive_store import ObjectDamaged, ObjectGone, fetch, list_keys
+from shared.archive_store import Fetch, ObjectDamaged, ObjectGone, fetch, list_keys
 from shared.errors import Malformed
 
 HOUR_MS = 3_600_000
@@ -56,6 +56,8 @@ def entries(
     start_ms: int | None = None,
     end_ms: int | None = None,
     only: Set[ItemKey] | None = None,
+    *,
+    fetch: Fetch = fetch,
 ) -> Iterator[Change | Damage]:
     """Yield every line in the range, repeats included; of these items alone if any are given.
 
@@ -66,7 +68,7 @@ def entries(
         if isinstance(name, Damage):
             yield name
             continue
-        for entry in _lines(bucket, name, needles):
+        for entry in _lines(fetch, bucket, name, needles):
             if isinstance(entry, Change):
                 if start_ms is not None and entry.created_ms < start_ms:
                     continue
@@ -77,7 +79,9 @@ def entries(
             yield entry
 
 
-def _lines(bucket: str, name: ObjectName, needles: tuple[bytes, ...]) -> Iterator[Change | Damage]:
+def _lines(
+    fetch: Fetch, bucket: str, name: ObjectName, needles: tuple[bytes, ...]
+) -> Iterator[Change | Damage]:
     try:
         body = fetch(bucket, name.key)
     except ObjectGone:

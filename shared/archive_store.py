@@ -1,10 +1,13 @@
 """S3 as the archive sees it: its failures, and reading."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from shared.clients import aws_client
 from shared.errors import Retryable, Unavailable
+
+# Gives the bytes of an object, by bucket and name, as `fetch` does.
+Fetch = Callable[[str, str], bytes]
 
 _ATTEMPTS = 3
 # The most that S3 lists at once.

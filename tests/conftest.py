@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from infra.local.servers import LocalServers
+from tests.support.engines import ENGINES, chosen, running_real_servers
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,3 +41,17 @@ def servers() -> Iterator[LocalServers]:
     """All embedded servers, started once for a whole run; each test takes names of its own."""
     with LocalServers() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def real_servers() -> Iterator[LocalServers]:
+    """DynamoDB Local, OpenSearch and Redis, started once for a whole run; skips without Java."""
+    yield from running_real_servers()
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def either_servers(request: pytest.FixtureRequest) -> LocalServers:
+    """The embedded servers, and then the real ones: a test that asks for it runs on both."""
+    servers = chosen(request)
+    assert isinstance(servers, LocalServers)
+    return servers

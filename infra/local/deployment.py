@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from infra.local.endpoints import endpoint_variables
 from shared.settings import variable_of
 
 FILE = "deployment.json"
@@ -22,6 +23,7 @@ class Deployment:
     Attributes:
         region: AWS region, also of an emulator.
         aws_url: endpoint of the emulator; empty for AWS itself.
+        dynamodb_url: endpoint of DynamoDB and its Streams where that is another server.
         cache_url, search_url: of the cache and the search server.
         table, ledger_table, bucket, topic_arn: names of what `resources` made.
         stream_arn: of the table's stream.
@@ -40,6 +42,7 @@ class Deployment:
     stream_arn: str
     queue_urls: Mapping[str, str] = field(default_factory=dict)
     pid: int = 0
+    dynamodb_url: str = ""
 
     def environment(self, consumer: str) -> dict[str, str]:
         """The environment of a consumer's function, less what the Lambda runtime sets itself."""
@@ -59,7 +62,7 @@ class Deployment:
             inherited = ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
             kept = {name: os.environ[name] for name in inherited if name in os.environ}
             return {"AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region, **kept}
-        return emulator_environment(self.aws_url, self.region)
+        return emulator_environment(self.aws_url, self.region, self.dynamodb_url)
 
     def save(self, folder: Path) -> None:
         """Write it into a state folder, whole or not at all."""
@@ -74,10 +77,10 @@ class Deployment:
         return cls(**json.loads((folder / FILE).read_text()))
 
 
-def emulator_environment(aws_url: str, region: str) -> dict[str, str]:
+def emulator_environment(aws_url: str, region: str, dynamodb_url: str = "") -> dict[str, str]:
     """Boto's settings for an emulator; its credentials are no secret, it checks none."""
     return {
-        "AWS_ENDPOINT_URL": aws_url,
+        **endpoint_variables(aws_url, dynamodb_url),
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_ACCESS_KEY_ID": "test",

@@ -4,6 +4,7 @@ Started in that order and stopped in the other. With a state folder it resumes w
 stopped or killed; without one it is temporary.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -20,12 +21,13 @@ from infra.local.mapping.config import MappingConfig
 from infra.local.mapping.destination import DeadLetters
 from infra.local.mapping.kinesis import KinesisStream
 from infra.local.mapping.mapping import Mappings
+from infra.local.mapping.numbers import MappingStatus
 from infra.local.mapping.shared_stream import SharedStream
 from infra.local.mapping.streams import DynamoStream
 from infra.local.mapping.wiring import Wiring
 from infra.local.recovery import SearchRecovery
 from infra.local.resources import create_resources
-from infra.local.servers.stack import Given, LocalServers
+from infra.local.servers.stack import Engines, Given, LocalServers
 from infra.local.status import PipelineStatus
 from infra.local.watch import Watcher
 from shared.clients import forget_clients
@@ -35,6 +37,7 @@ from shared.spec import ConsumerSpec, Source
 LOGS = "logs"
 CHECKPOINTS = "checkpoints"
 _WATCH_SECONDS = 0.25
+_LOG = logging.getLogger("fanout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,19 @@ class Options:
     """How a pipeline runs.
 
     Attributes:
-        given: endpoints to use instead of embedded servers.
+        given: endpoints to use instead of servers of ours.
+        engines: what the servers that we start are.
         heartbeat_seconds: between heartbeats; AWS's writer beats once a minute.
         alarm_scale: shortens all alarm periods: 0.1 makes a minute six seconds.
+        seen_by_workers: how the deployment looks to the functions, if something stands between
+            them and the servers; all else goes to the servers directly.
     """
 
     given: Given = field(default_factory=Given)
+    engines: Engines = Engines.EMBEDDED
     heartbeat_seconds: float = 1.0
     alarm_scale: float = 1.0
+    seen_by_workers: Callable[[Deployment], Deployment] = lambda deployment: deployment
 
 
 class Pipeline:
@@ -73,7 +81,7 @@ class Pipeline:
         """Describe it; nothing is started yet."""
         self._specs = specs
         self._options = options or Options()
-        self.servers = LocalServers(state, self._options.given)
+        self.servers = LocalServers(state, self._options.given, self._options.engines)
         self._functions: dict[str, Function] = {}
         self._mappings: Mappings | None = None
         self._watcher: Watcher | None = None
@@ -111,14 +119,15 @@ class Pipeline:
             cache_url=endpoints.cache_url,
             search_url=endpoints.search_url,
         )
-        self.deployment = replace(made, pid=os.getpid())
+        self.deployment = replace(made, pid=os.getpid(), dynamodb_url=endpoints.dynamodb_url or "")
         logs = self.folder / LOGS
         logs.mkdir(exist_ok=True)
+        seen = self._options.seen_by_workers(self.deployment)
         self._functions = {
             spec.name: Function(
                 f"fanout-{spec.name}",
                 f"consumers.{spec.name}.handler.handler",
-                self.deployment.environment(spec.name),
+                seen.environment(spec.name),
                 logs / f"{spec.name}.log",
                 spec.timeout_seconds,
                 memory_mb=spec.memory_mb,
@@ -180,7 +189,7 @@ class Pipeline:
                 try:
                     action()
                 except Exception as error:  # noqa: BLE001 - told, and tried again
-                    print(f"{name}: {type(error).__name__}: {error}", flush=True)  # noqa: T201
+                    _LOG.warning("%s: %s: %s", name, type(error).__name__, error)
 
         thread = threading.Thread(target=work, name=name, daemon=True)
         thread.start()
@@ -194,10 +203,18 @@ class Pipeline:
         """Where what a consumer's workers print is kept."""
         return self._functions[consumer].log_path
 
+    def function(self, consumer: str) -> Function:
+        """A consumer's function, for who wants to invoke it besides the mapping, or end it."""
+        return self._functions[consumer]
+
+    def mapping_status(self) -> tuple[MappingStatus, ...]:
+        """What each consumer's mapping has done so far."""
+        assert self._mappings is not None, "the pipeline is not running"
+        return self._mappings.status()
+
     def caught_up_at_ms(self) -> dict[str, int]:
         """For each consumer: every change made until then has been dealt with."""
-        assert self._mappings is not None, "the pipeline is not running"
-        return {each.consumer: each.caught_up_at_ms for each in self._mappings.status()}
+        return {each.consumer: each.caught_up_at_ms for each in self.mapping_status()}
 
     def drained(self, since_ms: int) -> bool:
         """Whether every consumer has dealt with every change made until `since_ms`."""

@@ -20,7 +20,9 @@ class ConsumerStatus:
         lag_ms: age of the oldest of them, in milliseconds; 0 if there is none.
         delivered: records delivered and dealt with since the start, after its filter.
         per_second: of them, over the last seconds.
-        batches, retries, errors: invocations; of them repeated; of them failed as a whole.
+        batches, retries, errors: invocations; of them those that left records to be delivered
+            again; of them those that failed as a whole.
+        given_up: records in the on-failure destination.
         parked: messages in its dead-letter queue.
         freshness_ms: of the latest heartbeat, median and 99th percentile of the last minute.
         alarms: names of its alarms that fire.
@@ -35,6 +37,7 @@ class ConsumerStatus:
     batches: int = 0
     retries: int = 0
     errors: int = 0
+    given_up: int = 0
     parked: int = 0
     freshness_ms: tuple[float, float] | None = None
     alarms: tuple[str, ...] = ()

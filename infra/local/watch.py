@@ -3,6 +3,7 @@
 One thread, a few times a second. What it learns is in the state folder for whoever asks.
 """
 
+import logging
 import statistics
 import time
 from collections import deque
@@ -25,6 +26,7 @@ from shared.spec import ConsumerSpec
 _KEEP_SECONDS = 21_600.0
 _QUEUES_EVERY_SECONDS = 1.0
 _RATE_SECONDS = 5.0
+_LOG = logging.getLogger("fanout")
 
 
 class Watcher:
@@ -56,6 +58,7 @@ class Watcher:
             spec.name: deque() for spec in specs
         }
         self._errors: dict[str, int] = {}
+        self._throttles: dict[str, int] = {}
         self._dropped: dict[str, int] = {}
 
     def look(self) -> PipelineStatus:
@@ -100,7 +103,8 @@ class Watcher:
         name, numbers = status.consumer, status.numbers
         self._put(Signal.ITERATOR_AGE, name, now, status.lag_ms)
         for signal, count, before in (
-            (Signal.FUNCTION_ERRORS, numbers.failures, self._errors),
+            (Signal.FUNCTION_ERRORS, numbers.errors, self._errors),
+            (Signal.FUNCTION_THROTTLES, numbers.throttles, self._throttles),
             (Signal.RECORDS_DROPPED, numbers.discarded, self._dropped),
         ):
             if count > before.get(name, 0):
@@ -118,7 +122,7 @@ class Watcher:
         try:
             aws_client("sns").publish(TopicArn=self._topic_arn, Subject=subject, Message=message)
         except Exception as error:  # noqa: BLE001 - told again by `status`, which shows the state
-            print(f"could not page: {subject}: {type(error).__name__}", flush=True)  # noqa: T201
+            _LOG.warning("could not page: %s: %s", subject, type(error).__name__)
 
     def _sum_up(self, spec: ConsumerSpec, found: MappingStatus, now: float) -> ConsumerStatus:
         minute = self._store.window(metric_names.FRESHNESS.name, spec.name, now - 60, now + 1)
@@ -135,7 +139,8 @@ class Watcher:
             per_second=self._rate(spec.name, found.numbers.delivered, now),
             batches=found.numbers.batches,
             retries=found.numbers.failures,
-            errors=found.numbers.discarded,
+            errors=found.numbers.errors,
+            given_up=found.numbers.discarded,
             parked=self._depths.get(spec.name, 0),
             freshness_ms=_median_and_high(minute),
             alarms=tuple(firing),

@@ -1,6 +1,5 @@
 """`fanout demo`: the whole pipeline once, with proof that nothing is missing."""
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -15,10 +14,12 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from consumers.registry import REGISTRY
-from infra.local.pipeline import LOGS, Pipeline
+from infra.local.pipeline import LOGS, Options, Pipeline
+from infra.local.servers.stack import Engines
 from infra.local.status import PipelineStatus
 from ops.commands.status import render_status
 from ops.console import FOUND, console, pairs, print_json
+from ops.context import engines_option
 from ops.traffic.readers import Readers
 from ops.traffic.run import Application, Plan, Tally
 from ops.traffic.table import Table
@@ -53,11 +54,14 @@ class _Outcome:
 @click.option("--scores", default=2000, show_default=True, help="Game scores to submit.")
 @click.option("--seed", default=1, show_default=True, help="The same seed writes the same lives.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep all state in this folder.")
+@engines_option
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-def demo(orders: int, scores: int, seed: int, keep: Path | None, as_json: bool) -> None:
+def demo(
+    *, orders: int, scores: int, seed: int, keep: Path | None, engines: str, as_json: bool
+) -> None:
     """Start everything, write orders and scores, and prove that no projection lacks anything.
 
-    Servers are embedded, state is temporary, and nothing is left behind.
+    Servers are embedded unless asked otherwise, state is temporary, and nothing is left behind.
 
     \b
     Exit code: 0 parity in all projections; 1 something is missing or wrong.
@@ -67,13 +71,13 @@ def demo(orders: int, scores: int, seed: int, keep: Path | None, as_json: bool) 
       fanout demo
       fanout demo --orders 200 --scores 100 --seed 7
       fanout demo --keep ./state      then: fanout up --state ./state
+      fanout demo --engines real --orders 100 --scores 200
     """
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     plan = Plan(orders=orders, scores=scores, seed=seed)
     outcome = _Outcome(Tally())
     screen = console(stderr=as_json)
     begun = time.monotonic()
-    with Pipeline(REGISTRY, keep) as pipeline:
+    with Pipeline(REGISTRY, keep, Options(engines=Engines(engines))) as pipeline:
         outcome.started = time.monotonic() - begun
         screen.print(f"Started servers and {len(REGISTRY)} consumers in {outcome.started:.1f} s.")
         _write(pipeline, plan, outcome, screen)

@@ -15,7 +15,8 @@ from ops.history import Difference, Life, Step, lives_of
 from shared.archive import Archive
 
 _MASK = "•••"
-_LONGEST = 60
+# Two values and a path fit into one line.
+_LONGEST = 38
 _VERBS = {"INSERT": "created", "MODIFY": "changed", "REMOVE": "removed"}
 
 
@@ -95,7 +96,7 @@ def _lines(step: Step) -> Iterator[Text]:
     for difference in step.differences:
         new = "gone" if difference.new is None else _short(difference.new)
         old = "" if difference.old is None else f"{_short(difference.old)} → "
-        yield Text(f"      {difference.path}: {old}{new}", overflow="ellipsis", no_wrap=True)
+        yield Text(f"      {difference.path}: {old}{new}")
 
 
 def _short(text: str) -> str:

@@ -9,9 +9,9 @@ import click
 
 from consumers.registry import REGISTRY
 from infra.local.pipeline import Options, Pipeline
-from infra.local.servers.stack import Given
+from infra.local.servers.stack import Engines, Given
 from ops.console import console, pairs, table
-from ops.context import state_option
+from ops.context import engines_option, state_option
 
 
 @click.command()
@@ -25,12 +25,15 @@ from ops.context import state_option
     show_default=True,
     help="Shorten all alarm periods: 0.1 makes a minute six seconds.",
 )
+@engines_option
 @state_option
 def up(
+    *,
     aws_url: str | None,
     cache_url: str | None,
     search_url: str | None,
     alarm_scale: float,
+    engines: str,
     state: Path,
 ) -> None:
     """Start servers and consumers, and stay until Ctrl-C or `fanout down`.
@@ -42,6 +45,7 @@ def up(
     Examples:
       fanout up
       fanout up --state ./mine
+      fanout up --engines real --state ./real
       fanout up --cache-url redis://127.0.0.1:6379 --search-url http://127.0.0.1:9200
     """
     stop = threading.Event()
@@ -52,7 +56,11 @@ def up(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     screen = console()
-    options = Options(given=Given(aws_url, cache_url, search_url), alarm_scale=alarm_scale)
+    options = Options(
+        given=Given(aws_url, cache_url, search_url),
+        engines=Engines(engines),
+        alarm_scale=alarm_scale,
+    )
     with screen.status("starting"):
         pipeline = Pipeline(REGISTRY, state, options).__enter__()
     try:
@@ -68,12 +76,9 @@ def _greet(pipeline: Pipeline, state: Path) -> None:
     screen, found = console(), pipeline.deployment
     rows = [(spec.name, spec.source, spec.destination) for spec in REGISTRY]
     screen.print(table("Consumers", ("consumer", "reads", "keeps true"), rows))
-    screen.print(
-        pairs(
-            "Servers",
-            {"AWS": found.aws_url or "AWS", "cache": found.cache_url, "search": found.search_url},
-        )
-    )
+    servers = {"AWS": found.aws_url or "AWS", "DynamoDB": found.dynamodb_url}
+    servers |= {"cache": found.cache_url, "search": found.search_url}
+    screen.print(pairs("Servers", {name: url for name, url in servers.items() if url}))
     flag = "" if str(state) == ".fanout" else f" --state {state}"
     screen.print(
         f"Up. In another terminal: fanout traffic{flag}; fanout status{flag} --watch; "

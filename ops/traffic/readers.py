@@ -18,13 +18,26 @@ _CACHE_SECONDS = 0.25
 class Readers:
     """Reads orders, customers' lists and totals while they are written, from enter to exit."""
 
-    def __init__(self, table: str, cache_url: str, plan: Plan, tally: Tally) -> None:
-        """Read what a run of `plan` writes, as far as `tally` says it has got."""
+    def __init__(
+        self,
+        table: str,
+        cache_url: str,
+        plan: Plan,
+        tally: Tally,
+        *,
+        source: Source | None = None,
+        number: int = 0,
+    ) -> None:
+        """Read what a run of `plan` writes, as far as `tally` says it has got.
+
+        `source` stands in for the table, as a slower one; `number` tells several readers
+        apart, so that each reads something else.
+        """
         self._client = connect(cache_url, cluster=False, seconds=_CACHE_SECONDS)
         self._cache: CacheReader[Any] = CacheReader(self._client)
-        self._reads = Reads(Source(table), self._cache)
+        self._reads = Reads(source or Source(table), self._cache)
         self._plan, self._tally = plan, tally
-        self._rng = random.Random(f"{plan.seed}/readers")
+        self._rng = random.Random(f"{plan.seed}/readers/{number}")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="readers", daemon=True)
         self.count = 0

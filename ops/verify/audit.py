@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from ops.verify.findings import Damage, Finding, Verdict
 from ops.verify.table import Table, key_of, name_of
-from shared import archive, entities
+from shared import archive as archived
+from shared import entities
 from shared.archive import Archive, ItemChain, image_digest
 from shared.codec import RawImage
 from shared.entities import Kind
@@ -54,12 +55,12 @@ _ABSENT = _State(0, None)
 class AuditCheck:
     """Compares the archive with the table."""
 
-    def __init__(self, table: Table, bucket: str) -> None:
-        """The archive is in `bucket`."""
+    def __init__(self, table: Table, archive: Archive) -> None:
+        """Nothing is read yet."""
         self.verdict = Verdict(_NAME)
         self.needs_items = True
         self._table = table
-        self._archive = Archive(bucket)
+        self._archive = archive
         # An integer of 128 bits for each item: the digest of its image.
         self._images: dict[str, int] = {}
 
@@ -73,7 +74,7 @@ class AuditCheck:
         self.verdict.checked = len(images)
         removed = 0
         for entry in self._archive.check():
-            if isinstance(entry, archive.Damage):
+            if isinstance(entry, archived.Damage):
                 yield _unreadable(entry)
                 continue
             name = name_of(*entry.item_key)
@@ -90,7 +91,7 @@ class AuditCheck:
         unreadable = {finding.item for finding in suspects if finding.damage is Damage.CORRUPT}
         if unreadable:
             for line in self._archive.read():
-                if isinstance(line, archive.Damage) and _place(line) in unreadable:
+                if isinstance(line, archived.Damage) and _place(line) in unreadable:
                     yield _unreadable(line)
         names = {finding.item for finding in suspects} - unreadable
         before = self._states(names)
@@ -154,11 +155,11 @@ def _unknown(name: str) -> Finding:
     return Finding(_NAME, name, Damage.MISSING, detail, _BEHIND)
 
 
-def _unreadable(entry: archive.Damage) -> Finding:
+def _unreadable(entry: archived.Damage) -> Finding:
     return Finding(_NAME, _place(entry), Damage.CORRUPT, entry.reason, _RESTORE)
 
 
-def _place(entry: archive.Damage) -> str:
+def _place(entry: archived.Damage) -> str:
     return entry.object_key if entry.line is None else f"{entry.object_key}:{entry.line}"
 
 

@@ -33,12 +33,12 @@ Documents = Callable[[], Iterable[Mapping[str, Any]]]
 class MetricsCheck:
     """Compares what was printed with what the archive's changes give by the same projection."""
 
-    def __init__(self, bucket: str, documents: Documents) -> None:
-        """The archive is in `bucket`; `documents` gives what the consumer's workers printed."""
+    def __init__(self, archive: Archive, documents: Documents) -> None:
+        """`documents` gives what the consumer's workers printed."""
         self.verdict = Verdict(_NAME)
         # No: metrics count changes, and those are in the archive.
         self.needs_items = False
-        self._archive = Archive(bucket)
+        self._archive = archive
         self._documents = documents
         self._unreadable = 0
         # Documents that are not as our sink prints them, by their place in the log.

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
+from consumers import metrics
 from infra.local.deployment import Deployment
 from infra.local.telemetry.log_tail import all_documents
 from ops.traffic.reads import Source
 from ops.verify.audit import AuditCheck
 from ops.verify.cache import CacheCheck
+from ops.verify.downloads import Downloads
 from ops.verify.findings import Check, Verdict
 from ops.verify.metrics import MetricsCheck
 from ops.verify.search import SearchCheck
@@ -15,6 +17,7 @@ from ops.verify.settle import DEFAULT_PATIENCE_SECONDS, settle
 from ops.verify.table import Table, item_name
 from ops.verify.totals import TotalsCheck
 from shared import entities
+from shared.archive import Archive
 
 PROJECTIONS = ("audit", "metrics", "cache", "search", "totals")
 _TOLD_EVERY = 5_000
@@ -47,15 +50,21 @@ def verify_all(
     Memory: a few hundred bytes for each item. Raises Unavailable if something to be
     compared does not answer.
     """
-    checks = _checks(deployment, log_folder, only or PROJECTIONS)
+    with Downloads() as downloads:
+        archive = Archive(deployment.bucket, downloads)
+        checks = _checks(deployment, archive, log_folder / f"{metrics.SPEC.name}.log", only)
+        _verify(checks, Table(deployment.table), patience, tell)
+    return [check.verdict for check in checks]
+
+
+def _verify(checks: Sequence[Check], table: Table, patience: float, tell: Tell) -> None:
     if shown := [check for check in checks if check.needs_items]:
-        _show_items(Table(deployment.table), shown, tell)
+        _show_items(table, shown, tell)
     suspects = {}
     for check in checks:
         tell(f"comparing {check.verdict.projection}")
         suspects[check] = list(check.compare())
     settle(suspects, patience, lambda left: tell(_left(left)))
-    return [check.verdict for check in checks]
 
 
 def _show_items(table: Table, checks: Sequence[Check], tell: Tell) -> None:
@@ -69,18 +78,19 @@ def _show_items(table: Table, checks: Sequence[Check], tell: Tell) -> None:
     tell(f"read the table: {count:,} items")
 
 
-def _checks(deployment: Deployment, log_folder: Path, only: Collection[str]) -> list[Check]:
+def _checks(
+    deployment: Deployment, archive: Archive, printed: Path, only: Collection[str]
+) -> list[Check]:
     table = Table(deployment.table)
     source = Source(deployment.table)
-    printed = log_folder / "metrics.log"
     makers: dict[str, Callable[[], Check]] = {
-        "audit": lambda: AuditCheck(table, deployment.bucket),
-        "metrics": lambda: MetricsCheck(deployment.bucket, lambda: all_documents(printed)),
+        "audit": lambda: AuditCheck(table, archive),
+        "metrics": lambda: MetricsCheck(archive, lambda: all_documents(printed)),
         "cache": lambda: CacheCheck(table, source.load, deployment.cache_url),
         "search": lambda: SearchCheck(table, deployment.search_url),
         "totals": lambda: TotalsCheck(table, Table(deployment.ledger_table)),
     }
-    return [makers[name]() for name in PROJECTIONS if name in only]
+    return [makers[name]() for name in PROJECTIONS if name in (only or PROJECTIONS)]
 
 
 def _left(left: Mapping[str, int]) -> str:

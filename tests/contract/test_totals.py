@@ -292,7 +292,9 @@ def test_a_refused_score_does_not_spoil_what_replaces_it(tables: Tables, game: G
     assert_exact(tables, game)
 
 
-def test_ten_workers_on_one_player(tables: Tables, game: Game, servers: LocalServers) -> None:
+def test_ten_workers_on_one_player(
+    tables: Tables, game: Game, either_servers: LocalServers
+) -> None:
     for number in range(60):
         game.put(f"s-{number % 20}", "ann", number)
     game.remove("s-3", "ann")
@@ -301,7 +303,7 @@ def test_ten_workers_on_one_player(tables: Tables, game: Game, servers: LocalSer
         random = Random(seed)
         records = game.records[:]
         random.shuffle(records)
-        own_client = client(servers.endpoints, "dynamodb")
+        own_client = client(either_servers.endpoints, "dynamodb")
         while records:
             size = random.randint(1, 12)
             assert not tables.write(records[:size], own_client).unavailable

@@ -41,8 +41,8 @@ URL = "http://127.0.0.1"
 
 
 @pytest.fixture(scope="module")
-def dynamodb(either_servers: LocalServers) -> Any:
-    return client(either_servers.endpoints, "dynamodb")
+def dynamodb(servers: LocalServers) -> Any:
+    return client(servers.endpoints, "dynamodb")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from ops.verify.audit import AuditCheck
 from ops.verify.findings import Damage
 from ops.verify.table import Table, item_name
 from shared import entities
+from shared.archive import Archive
 from shared.codec import RawImage
 from shared.heartbeat import write_heartbeat
 from tests.support.small_pipeline import SmallPipeline, small_pipeline
@@ -44,7 +45,8 @@ class MovingTable(Table):
 
 def left_after_one_look(pipeline: SmallPipeline, move: Callable[[], object]) -> list[Damage]:
     """What an audit check still finds, of items that moved once since the scan."""
-    check = AuditCheck(MovingTable(pipeline.deployment.table, move), pipeline.deployment.bucket)
+    table = MovingTable(pipeline.deployment.table, move)
+    check = AuditCheck(table, Archive(pipeline.deployment.bucket))
     for item in Table(pipeline.deployment.table).items():
         check.expect(entities.kind_of(item), item_name(item), item)
     move()

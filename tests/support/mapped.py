@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from infra.local.lambda_runtime import Function
-from infra.local.mapping.assembly import Served, map_consumers
-from infra.local.mapping.kinesis import Disorder
+from infra.local.mapping.checkpoint import CheckpointFolder
+from infra.local.mapping.config import MappingConfig
+from infra.local.mapping.destination import DeadLetters
+from infra.local.mapping.kinesis import Disorder, KinesisStream
 from infra.local.mapping.mapping import Mappings
+from infra.local.mapping.shared_stream import SharedStream
+from infra.local.mapping.streams import DynamoStream
+from infra.local.mapping.wiring import Wiring
 from shared.spec import ConsumerSpec, Source
 
 SOURCES = {
@@ -27,7 +32,7 @@ SOURCES = {
     "five": Source.KINESIS_FANOUT,
 }
 ORDERS = '{"dynamodb": {"Keys": {"PK": {"S": [{"prefix": "ORDER#"}]}}}}'
-_AWS = ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_INHERITED = ("AWS_REGION", "RECORD_AFTER")
 
 
 class Five:
@@ -37,38 +42,41 @@ class Five:
         self, folder: Path, stream_arn: str, queue_url: str, bucket: str, **spec: Any
     ) -> None:
         self.folder = folder
-        aws = {name: os.environ[name] for name in _AWS}
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         self.functions = {
             name: Function(
                 f"fanout-{name}",
                 "tests.support.handlers.recording.handler",
-                {**aws, "RECORD_TO": str(folder / f"{name}.out")},
+                {**inherited, "RECORD_TO": str(folder / f"{name}.out")},
                 folder / f"{name}.log",
                 30,
             )
             for name in SOURCES
         }
         settings = {"batch_size": 25, "retries": 2, **spec}
-        self.mappings: Mappings = map_consumers(
-            stream_arn,
+        table_stream = SharedStream(DynamoStream(stream_arn))
+        kinesis = KinesisStream(table_stream, disorder=Disorder(repeats=0.1, reorders=0.1))
+        self.mappings = Mappings(
             [
-                Served(
-                    ConsumerSpec(
-                        name=name,
-                        purpose="a test's",
-                        destination="a file",
-                        source=source,
-                        filters=(ORDERS,),
-                        **settings,
+                Wiring(
+                    MappingConfig.of(
+                        ConsumerSpec(
+                            name=name,
+                            purpose="a test's",
+                            destination="a file",
+                            source=source,
+                            filters=(ORDERS,),
+                            **settings,
+                        ),
+                        self.functions[name].arn,
                     ),
-                    self.functions[name],
-                    queue_url,
-                    bucket,
+                    table_stream if source is Source.STREAM else kinesis,
+                    self.functions[name].invoke,
+                    DeadLetters(queue_url, bucket),
+                    CheckpointFolder(folder / "checkpoints", name, stream_arn),
                 )
                 for name, source in SOURCES.items()
-            ],
-            folder / "checkpoints",
-            disorder=Disorder(repeats=0.1, reorders=0.1),
+            ]
         )
 
     def stop(self) -> None:

@@ -46,8 +46,8 @@ def kill_aws(servers: LocalServers) -> None:
 def client(endpoints: Endpoints, service: str) -> Any:
     """A client that tries once: a retry inside boto would hide what the test looks at."""
     return boto3.client(
-        service,  # type: ignore[call-overload]
-        endpoint_url=endpoints.aws_url,
+        service,
+        endpoint_url=endpoints.aws_url_of(service),
         region_name=endpoints.region,
         aws_access_key_id=endpoints.access_key,
         aws_secret_access_key=endpoints.secret_key,

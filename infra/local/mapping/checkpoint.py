@@ -9,7 +9,7 @@ import hashlib
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import orjson
 
@@ -54,6 +54,10 @@ class CheckpointFolder:
     def empty(self) -> bool:
         """Whether nothing was ever saved here."""
         return not any(self._folder.glob(f"*{_SUFFIX}"))
+
+    def shard_ids(self) -> set[str]:
+        """The shards that have a checkpoint."""
+        return {unquote(path.stem) for path in self._folder.glob(f"*{_SUFFIX}")}
 
     def load(self, shard_id: str) -> Checkpoint | None:
         """The checkpoint of a shard; None if it has none yet.

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
+from infra.local.mapping import failure
 from infra.local.mapping.checkpoint import Checkpoint
+from infra.local.mapping.failure import Place
 from infra.local.mapping.numbers import MappingStatus, Numbers
 from infra.local.mapping.reader import ShardReader
 from infra.local.mapping.source import LATEST, TRIM_HORIZON, Shard
@@ -26,24 +28,71 @@ class ConsumerReader:
         self._readers: dict[str, ShardReader] = {}
         self._begun: list[ShardReader] = []
         self._finished: set[str] = set()
+        # Whether an earlier run read anything; whether this one has looked at all shards.
+        self._resumes: bool | None = None
+        self._looked = False
+        self._told: set[str] = set()
 
     def discover(self) -> list[ShardReader]:
         """Look at the stream's shards. Returns the readers that may begin now, each only once.
 
-        Raises CheckpointDamaged, or another FanoutError if the stream or the disk does not do
-        its part; what could begin until then is returned by the next call.
+        Raises CheckpointDamaged, or another FanoutError if stream, disk or destination do not do
+        their part; what could begin until then is returned by the next call.
         """
         shards = self.stream.shards()
+        listed = {shard.shard_id for shard in shards}
+        if self._resumes is None:
+            self._resumes = not self._checkpoints.empty()
         start = TRIM_HORIZON
         if self._wiring.config.start == LATEST and self._checkpoints.empty():
             start = LATEST
             self._skip_closed(shards)
-        self._retire({shard.shard_id for shard in shards})
-        while fresh := [shard for shard in shards if self._may_begin(shard, shards)]:
-            for shard in fresh:
+        for shard_id, reader in self._readers.items():
+            if reader.finished:
+                self._finished.add(shard_id)
+            elif shard_id not in listed:
+                reader.unlisted()
+        vanished = set() if self._looked else self._vanished(listed)
+        while ready := [shard for shard in shards if self._may_begin(shard, shards)]:
+            for shard in ready:
+                self._require_whole(shard, listed)
                 self._begin(shard.shard_id, start)
+        # Only now, when all children have begun: until then a finished reader stands for them in
+        # `status`, and its checkpoint says, after a kill, that this is no first run.
+        self._let_go(vanished | (self._finished - listed))
+        self._looked = True
         begun, self._begun = self._begun, []
         return begun
+
+    def _vanished(self, listed: set[str]) -> set[str]:
+        """The shards that earlier runs read and that the stream has forgotten since."""
+        vanished = self._checkpoints.shard_ids() - listed
+        for shard_id in sorted(vanished):
+            saved = self._checkpoints.load(shard_id)
+            if saved is not None and not saved.closed:
+                self._tell_gap(shard_id, saved.mark)
+        return vanished
+
+    def _require_whole(self, shard: Shard, listed: set[str]) -> None:
+        """Tell if a shard that comes late may have lost its beginning.
+
+        While a parent is listed, it is less than a day since it closed, and its child began.
+        """
+        unknown = set(shard.parents) - listed - self._finished
+        resumes = self._resumes or self._looked
+        if unknown and resumes and self._checkpoints.load(shard.shard_id) is None:
+            self._tell_gap(shard.shard_id, "")
+
+    def _tell_gap(self, shard_id: str, after: str) -> None:
+        if shard_id in self._told:
+            return
+        reason, now = "the stream forgot records while nobody read it", self._wiring.clock.wall()
+        place = Place.of(self._wiring.config, self.stream, shard_id)
+        document = failure.gap(place, self.name, after, reason, now)
+        self._wiring.destination.send(place, document, None, now)
+        self._told.add(shard_id)
+        self._past.gaps += 1
+        self.note(reason)
 
     def _may_begin(self, shard: Shard, shards: Sequence[Shard]) -> bool:
         if shard.shard_id in self._readers or shard.shard_id in self._finished:
@@ -62,20 +111,16 @@ class ConsumerReader:
 
     def _skip_closed(self, shards: Sequence[Shard]) -> None:
         """At LATEST, what has children is past. A kill in between only makes us read more."""
-        for parent in {parent for shard in shards for parent in shard.parents}:
+        for parent in sorted({parent for shard in shards for parent in shard.parents}):
             self._checkpoints.save(parent, Checkpoint(closed=True))
 
-    def _retire(self, listed: set[str]) -> None:
-        """Let go of readers that are finished, and of what the stream has forgotten."""
-        for shard_id, reader in tuple(self._readers.items()):
-            if reader.finished:
-                self._finished.add(shard_id)
-                self._past.add(reader.numbers)
-                self._past_error = max(self._past_error, (reader.last_error_at, reader.last_error))
-                del self._readers[shard_id]
-            elif shard_id not in listed:
-                reader.unlisted()
-        for shard_id in self._finished - listed:
+    def _let_go(self, forgotten: set[str]) -> None:
+        """Of finished readers, and of the checkpoints of shards that the stream has forgotten."""
+        for shard_id in sorted(self._finished & self._readers.keys()):
+            reader = self._readers.pop(shard_id)
+            self._past.add(reader.numbers)
+            self._past_error = max(self._past_error, (reader.last_error_at, reader.last_error))
+        for shard_id in sorted(forgotten):
             self._checkpoints.forget(shard_id)
             self._finished.discard(shard_id)
 

@@ -2,13 +2,14 @@
 
 from infra.local.servers.child import Child, spawn
 from infra.local.servers.server import Server, ServerFailed, ServerStatus
-from infra.local.servers.stack import AWS_ITSELF, Endpoints, Given, LocalServers
+from infra.local.servers.stack import AWS_ITSELF, Endpoints, Engines, Given, LocalServers
 from infra.local.servers.state import StateFolder, StateTaken
 
 __all__ = [
     "AWS_ITSELF",
     "Child",
     "Endpoints",
+    "Engines",
     "Given",
     "LocalServers",
     "Server",

@@ -14,7 +14,8 @@ CACHE_MEMORY = "256mb"
 _PROBE_SECONDS = 2.0
 
 
-def _answers(port: int, path: str) -> bool:
+def answers(port: int, path: str) -> bool:
+    """Whether a GET of `path` is answered with 200. May raise OSError."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_PROBE_SECONDS)
     try:
         connection.request("GET", path)
@@ -85,7 +86,7 @@ AWS = Program(
     name="aws",
     command=_aws_command,
     environment=_aws_environment,
-    ready=lambda port: _answers(port, "/_ministack/health"),
+    ready=lambda port: answers(port, "/_ministack/health"),
     url=_http,
 )
 """DynamoDB with Streams, S3, SQS and SNS; what it acknowledged survives SIGKILL."""
@@ -101,7 +102,7 @@ CACHE = Program(
 SEARCH = Program(
     name="search",
     command=_search_command,
-    ready=lambda port: _answers(port, "/"),
+    ready=lambda port: answers(port, "/"),
     url=_http,
 )
 """An OpenSearch work-alike, in memory."""

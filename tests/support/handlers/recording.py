@@ -2,7 +2,7 @@
 
 Each line: the eventIDs of the batch, in order, as they were given. A record whose new image has
 a BOOL `poison` makes it report a failure from there on; `crash` ends the process, once per file
-named so.
+named so. It takes RECORD_AFTER seconds before it writes.
 """
 
 import base64
@@ -41,6 +41,7 @@ def handler(event, context):
                 "at": time.time(),
             }
         )
+    time.sleep(float(os.environ.get("RECORD_AFTER", "0")))
     with Path(os.environ["RECORD_TO"]).open("a") as out:
         out.write(json.dumps(seen) + "\n")
     return {"batchItemFailures": failures}
