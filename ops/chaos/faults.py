@@ -83,7 +83,7 @@ _SECONDS = {
     Kind.FULL_DISK: (0.5, 2.5),
 }
 _PATIENCE = (2.0, 4.0)
-_PAUSE = (0.0, 0.6)
+_PAUSE = (0.0, 0.8)
 _MOST_REQUESTS = 2
 
 

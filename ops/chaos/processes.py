@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 from infra.local.pipeline import Pipeline
@@ -73,7 +74,7 @@ class Processes:
                     f"the {server.program.name} server did not come back",
                     hint=f"see its log, {server.log}",
                 )
-            threading.Event().wait(_LOOK_SECONDS)
+            time.sleep(_LOOK_SECONDS)
         return pid
 
 

@@ -81,6 +81,11 @@ class Report:
         """How many faults had an effect."""
         return sum(each.injected for each in self.kinds)
 
+    @property
+    def left(self) -> int:
+        """How many were not begun, as the time was over."""
+        return self.planned - self.injected - sum(each.missed for each in self.kinds)
+
     def faults_found(self) -> list[str]:
         """Why the run did not pass; empty if it did."""
         found = []
@@ -102,6 +107,7 @@ class Report:
             "passed": not self.faults_found(),
             "reasons": self.faults_found(),
             "injected": self.injected,
+            "left": self.left,
             **asdict(self),
         }
 
@@ -123,6 +129,7 @@ def render_report(screen: Console, report: Report) -> None:
         "reads through the cache": f"{report.reads} ({report.hit_ratio:.0%} hits)",
         "server restarts": restarts,
         "faults": f"{report.injected} of {report.planned} in {report.faults_seconds:.1f} s",
+        "not begun, as the time was over": report.left,
         "drained": "not in time"
         if report.drained_seconds is None
         else f"{report.drained_seconds:.1f} s after the last write",

@@ -32,7 +32,7 @@ _FIRST_SECONDS = 60.0
 _DRAIN_SECONDS = 180.0
 _TICK_SECONDS = 0.1
 _TELL_SECONDS = 5.0
-_TRIES = 3
+_TRIES = 5
 _SLOW_READERS = 3
 
 # Told now and then what is going on.

@@ -95,7 +95,8 @@ class Wire:
         self._dialect = dialect
         self._order: Order | None = None
         self._listener: asyncio.Server | None = None
-        self._clients: set[asyncio.StreamWriter] = set()
+        # With their tasks, of which the loop itself keeps none alive.
+        self._clients: dict[asyncio.StreamWriter, object] = {}
 
     def tell(self, order: Order | None) -> None:
         """Do this to the next requests; None for nothing more."""
@@ -119,15 +120,16 @@ class Wire:
             client.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients.add(writer)
+        self._clients[writer] = asyncio.current_task()
         server = _Upstream(self._server_port)
         try:
             # Whatever ends a connection, the client sees it end; that is all a proxy can say.
-            with contextlib.suppress(OSError, EOFError, _Dropped):
+            # Cancelled is who is still at it when the run ends.
+            with contextlib.suppress(OSError, EOFError, asyncio.CancelledError, _Dropped):
                 while (request := await self._dialect.read_request(reader, writer)) is not None:
                     await self._exchange(request, reader, writer, server)
         finally:
-            self._clients.discard(writer)
+            self._clients.pop(writer, None)
             server.close()
             writer.transport.abort()
 

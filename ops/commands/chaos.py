@@ -59,6 +59,7 @@ Examples:
     "--only",
     multiple=True,
     type=click.Choice([kind.value for kind in Kind]),
+    metavar="KIND",
     help="Only faults of this kind; may be given more than once.",
 )
 @click.option(
@@ -87,7 +88,8 @@ def chaos(
     as_json: bool,
 ) -> None:
     """Run one campaign, or one for each kind, and report."""
-    logging.basicConfig(level=logging.ERROR, format="%(name)s: %(message)s")
+    # That servers do not answer is what was asked for.
+    logging.getLogger("fanout").setLevel(logging.ERROR)
     if seed is None:
         seed = secrets.randbelow(_SEEDS)
     screen = console(stderr=as_json)

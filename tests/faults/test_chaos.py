@@ -55,6 +55,25 @@ def test_under_every_kind_of_fault_nothing_is_lost(tmp_path: Path) -> None:
     assert not list((tmp_path / "state" / "checkpoints").rglob("*.new")), "the disk has room"
 
 
+@pytest.mark.timeout(300)
+def test_kinds_one_by_one(tmp_path: Path) -> None:
+    kinds = (Kind.FULL_DISK, Kind.UNANSWERED)
+    code, reports, said = chaos(
+        tmp_path,
+        *("--each", "--faults", "3", "--seed", "1", "--rate", "30"),
+        *(argument for kind in kinds for argument in ("--only", kind)),
+        seconds=280,
+    )
+    assert code == 0, (reports, said)
+    assert [[entry["kind"] for entry in each["kinds"]] for each in reports] == [
+        [kind] for kind in kinds
+    ]
+    assert [each["injected"] for each in reports] == [3, 3]
+    disk = reports[0]["consumers"]
+    assert sum(entry["troubles"] for entry in disk) > 0, "a checkpoint could not be saved"
+    assert sum(entry["redeliveries"] for entry in disk) == 0, "that is no reason to deliver again"
+
+
 def test_the_share_is_quick() -> None:
     """The search sink waits half a minute for a late answer: that is for longer runs."""
     late = [fault for fault in plan(_SEED, _FAULTS) if fault.kind is Kind.LATE]

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import orjson
@@ -40,18 +41,7 @@ class Behind:
     killed: list[str] = field(default_factory=list)
 
     def s3(self, deployment: Deployment, seconds: float = 30.0) -> Any:
-        return get_session().create_client(
-            "s3",
-            region_name="us-east-1",
-            endpoint_url=deployment.aws_url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(
-                retries={"total_max_attempts": 1},
-                read_timeout=seconds,
-                s3={"addressing_style": "path"},
-            ),
-        )
+        return _s3(deployment.aws_url, seconds)
 
     def put(self, key: str, seconds: float = 30.0, size: int = 10_000) -> None:
         self.s3(self.seen, seconds).put_object(Bucket=self.bucket, Key=key, Body=b"x" * size)
@@ -93,6 +83,22 @@ class Behind:
                 raised = error
             order.over.set()
             return spoiling.result(), raised
+
+
+@cache
+def _s3(url: str, seconds: float) -> Any:
+    return get_session().create_client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(
+            retries={"total_max_attempts": 1},
+            read_timeout=seconds,
+            s3={"addressing_style": "path"},
+        ),
+    )
 
 
 JSON = {"Content-Type": "application/json"}

@@ -27,8 +27,8 @@ def main() -> None:
     console = Console()
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     console.print(f"{options.records:,} records from seed {seed} on, {options.workers} workers")
-    tally = _bulk(console, seed, options.records, options.workers)
-    _show(console, tally)
+    if options.records:
+        _show(console, _bulk(console, seed, options.records, options.workers))
     for name in TARGETS if options.guided else ():
         found = Guided(name, seed).run(options.guided)
         console.print(

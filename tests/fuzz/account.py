@@ -88,7 +88,7 @@ class Desk:
     def take(self, batch: Batch, refuse: bool = False) -> None:
         """Deliver a batch, redelivered once if `refuse`, and account for all of it."""
         entries = batch.entries
-        with _at(self.aws):
+        with self._at_its_ends():
             if refuse:
                 entries = self._refused(entries)
                 if not entries:
@@ -97,6 +97,17 @@ class Desk:
         missing = batch.good[self.name]
         assert missing in self._arrived, f"{self.name}: a good record was lost: {missing}"
         self._arrived.clear()
+
+    @contextmanager
+    def _at_its_ends(self) -> Iterator[None]:
+        with (
+            mock.patch("shared.parking.aws_client", self._client),
+            mock.patch("consumers.audit.sink.aws_client", self._client),
+        ):
+            yield
+
+    def _client(self, *_: Any) -> MemoryAws:
+        return self.aws
 
     def _refused(self, entries: list[Any]) -> list[Any]:
         """Deliver while parking fails; what is left to redeliver."""
@@ -177,15 +188,6 @@ def _number(entry: Any) -> Any:
         return part["SequenceNumber"]
     part = entry.get("kinesis") if isinstance(entry, dict) else None
     return part.get("sequenceNumber") if isinstance(part, dict) else None
-
-
-@contextmanager
-def _at(aws: MemoryAws) -> Iterator[None]:
-    with (
-        mock.patch("shared.parking.aws_client", return_value=aws),
-        mock.patch("consumers.audit.sink.aws_client", return_value=aws),
-    ):
-        yield
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class Guided:
         """Write the inputs into the corpus folder, named by what they are."""
         folder = CORPUS / self.name
         folder.mkdir(parents=True, exist_ok=True)
-        for data in self.corpus:
+        for data in set(self.corpus).difference(saved(self.name)):
             (folder / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
 
     def _try(self, data: bytes) -> None:

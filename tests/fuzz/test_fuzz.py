@@ -12,7 +12,7 @@ from tests.fuzz import bulk
 from tests.fuzz.guided import CORPUS, Guided
 from tests.fuzz.targets import TARGETS
 
-_RUNS = 1_000
+_RUNS = 500
 _SECONDS = 20.0
 
 
