@@ -19,11 +19,18 @@ LOCK := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 
 LOCAL_STAMP := $(VENV)/.installed-local
 DEV_STAMP   := $(VENV)/.installed-dev
 
+# dev or prod, and what is given instead of made: make synth CONTEXT="alarmEmail=you@example.org".
+STAGE   ?= dev
+CONTEXT ?=
+# CDK's command line, which uploads and deploys what synth made; it needs an account, synth does not.
+CDK_CLI := 2.1148.1
+WHEELS_STAMP := build/wheels/.fetched
+
 TYPED := $(wildcard shared consumers infra dashboards ops bench tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint format lock clean
+.PHONY: help install demo test lint format lock wheels synth deploy chaos fuzz mutate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +58,23 @@ lock: ## Compile requirements/*.txt anew from pyproject.toml (needs uv on the PA
 	$(LOCK) --extra local --group build -c requirements/dev.txt -o requirements/local.txt
 	$(LOCK) -c requirements/dev.txt -o requirements/runtime.txt
 
+wheels: $(WHEELS_STAMP) ## Fetch the packages of the functions, for Lambda's processors
+
+synth: $(DEV_STAMP) $(WHEELS_STAMP) ## Make the CloudFormation templates of STAGE, and check them
+	$(BIN)/python -m infra.aws.app stage=$(STAGE) $(CONTEXT)
+
+deploy: synth ## Deploy STAGE to the AWS account that you are signed in to (docs/aws.md)
+	$(BIN)/python -m infra.aws.engine npx --yes aws-cdk@$(CDK_CLI) deploy --app build/cdk.out --all $(ARGS)
+
+chaos: $(LOCAL_STAMP) ## Break everything a thousand times, and prove that nothing is lost
+	$(BIN)/fanout chaos --faults 1000 --seconds 3600 $(ARGS)
+
+fuzz: $(DEV_STAMP) ## A million damaged records through every consumer, then the guided fuzzer
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+mutate: $(DEV_STAMP) ## Take out one safeguard at a time: a test must notice each
+	$(BIN)/python -m tests.mutation $(ARGS)
+
 clean: ## Remove .venv and everything that tools left behind
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
@@ -59,6 +83,11 @@ $(LOCAL_STAMP): requirements/local.txt pyproject.toml | $(BIN)/pip
 	@echo "Installing what one machine needs (once) ..."
 	@$(PIP_INSTALL) --only-binary :all: --require-hashes -r requirements/local.txt
 	@$(PIP_INSTALL) --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(WHEELS_STAMP): requirements/runtime.txt infra/aws/bundle/fetch.py | $(DEV_STAMP)
+	@echo "Fetching the packages of the functions (once) ..."
+	@$(BIN)/python -m infra.aws.bundle.fetch $(@D)
 	@touch $@
 
 # dev.txt contains local.txt with the same versions, so installing it serves both.
