@@ -10,7 +10,19 @@ from shared.errors import FanoutError
 
 # Each command is a function of its own name in `ops.commands`; imported when it is asked for, so
 # that `fanout --help` is quick.
-COMMANDS = ("demo", "up", "down", "status", "traffic", "verify", "search", "history", "chaos")
+COMMANDS = (
+    "demo",
+    "up",
+    "down",
+    "status",
+    "traffic",
+    "verify",
+    "search",
+    "history",
+    "cost",
+    "size",
+    "chaos",
+)
 
 
 class _Commands(click.Group):

@@ -69,6 +69,8 @@ def test_the_code_keeps_the_rules(tree: Path) -> None:
         ("light", "consumers/search/projection.py", "def f(): import opensearchpy", "opensearchpy"),
         ("light", "consumers/cache/projection.py", "from shared import clients", "botocore"),
         ("light", "consumers/registry.py", "import botocore.session", "botocore"),
+        ("stacks", "infra/aws/app.py", "import botocore.session", "botocore"),
+        ("stacks", "dashboards/overview.py", "from shared import clients", "botocore"),
         ("light", "shared/records.py", "from aws_xray_sdk import core", "aws_xray_sdk"),
     ],
 )

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from consumers.registry import REGISTRY
-from shared.entry import COMMON_SETTINGS
 from shared.metric_names import BUSINESS, BUSINESS_METRICS, PIPELINE, PIPELINE_METRICS
-from shared.settings import Settings
+from shared.settings import COMMON_SETTINGS, Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

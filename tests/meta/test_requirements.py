@@ -21,7 +21,14 @@ PINNED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9-]*)==(?P<version>[^ ;]+)(?: ;[^\
 STANDARD = sys.stdlib_module_names | {"compression"}
 FIRST_PARTY = {*project.PACKAGES, "bench", "tests"}
 # Which lock must hold what a folder imports. Anything else runs with everything installed.
-LOCK_OF = {"consumers": "runtime", "shared": "runtime", "infra": "local", "ops": "local"}
+LOCK_OF = {
+    "consumers": "runtime",
+    "shared": "runtime",
+    "dashboards": "runtime",
+    "infra/local": "local",
+    "ops": "local",
+    "infra/aws": "dev",
+}
 
 
 def lock(name: str) -> str:
@@ -41,6 +48,7 @@ def direct(name: str) -> list[Requirement]:
         asked += declared["project"]["optional-dependencies"]["local"]
         asked += declared["dependency-groups"]["build"]
     if name == "dev":
+        asked += declared["project"]["optional-dependencies"]["aws"]
         asked += declared["project"]["optional-dependencies"]["dev"]
     parsed = [Requirement(line) for line in asked]
     return [requirement for requirement in parsed if requirement.name != "fanout"]

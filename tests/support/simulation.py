@@ -11,8 +11,7 @@ import gc
 import heapq
 import random
 import tracemalloc
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +28,7 @@ from tests.support.records import STREAM_ARN
 from tests.support.simulation_consumer import Plan, Subject
 from tests.support.simulation_disk import Disk
 from tests.support.simulation_faults import Faults, Killed
+from tests.support.simulation_scenario import Report, Scenario
 from tests.support.simulation_shards import Clock, Table
 from tests.support.simulation_stream import StreamApi, WithMerges
 from tests.support.simulation_watch import Broken
@@ -38,48 +38,8 @@ HOUR = 3_600.0
 SHARING = Sharing(max_entries=500, max_bytes=2_000_000, first_pause=1.0, last_pause=10.0)
 _QUIET_LOOK_SECONDS = 5.0
 _ERROR_PAUSE_SECONDS = 1.0
+_LONG_DOWNTIME_SHARE = 0.05
 _SIMULATION_FILES = ("*/simulation_shards.py", "*/simulation_watch.py", "*/tracemalloc.py")
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A day, or less.
-
-    Attributes:
-        seed: decides everything.
-        hours: of traffic; then all is drained.
-        plans: the consumers.
-        changes_per_second: on average.
-        items: how many items are changed, half of them of a kind that nobody reads.
-        reshard_minutes, trouble_minutes: between two of them, on average; 0 for none.
-        merges: shards are merged, too, which only Kinesis does.
-        calm: nothing goes wrong.
-        measure_memory: at every full hour, which takes time.
-    """
-
-    seed: int
-    hours: float
-    plans: Sequence[Plan]
-    changes_per_second: float = 0.7
-    items: int = 120
-    reshard_minutes: float = 25.0
-    trouble_minutes: float = 6.0
-    merges: bool = True
-    calm: bool = False
-    measure_memory: bool = False
-
-
-@dataclass(slots=True)
-class Report:
-    """What happened. `memory`: bytes, at every full hour, without the model's own."""
-
-    seed: int
-    changes: int = 0
-    reshardings: int = 0
-    restarts: int = 0
-    faults: dict[str, int] = field(default_factory=dict)
-    consumers: dict[str, dict[str, int]] = field(default_factory=dict)
-    memory: list[int] = field(default_factory=list)
 
 
 Task = Callable[[], float | None]
@@ -105,7 +65,7 @@ class World:
         self._quiet = False
         self._tasks: list[tuple[float, float, int, Task]] = []
         self._order = 0
-        self._streams: dict[str, Stream] = {}
+        self.streams: dict[str, Stream] = {}
 
     @property
     def hours(self) -> float:
@@ -206,7 +166,8 @@ class World:
         if self.faults.dying == "power lost":
             self.disk.lose_power(keep_renames=self.chance.random() < 0.5)
         self.report.restarts += 1
-        self._in(self.chance.choice((0.1, 5.0, 60.0, 1_500.0)), self._start)
+        long = self.chance.random() < _LONG_DOWNTIME_SHARE
+        self._in(1_500.0 if long else self.chance.choice((0.1, 5.0, 60.0)), self._start)
 
     def _start(self) -> None:
         stream: Stream = DynamoStream(
@@ -214,7 +175,7 @@ class World:
         )
         if self.scenario.merges:
             stream = WithMerges(stream, self.table)
-        self._streams = {"alone": stream, "shared": SharedStream(stream, SHARING, self.clock)}
+        self.streams = {"alone": stream, "shared": SharedStream(stream, SHARING, self.clock)}
         for subject in self.subjects:
             self._begin(subject)
 
@@ -229,7 +190,7 @@ class World:
             subject.watch.begin_here()
             subject.settles_after = self.clock.now
         subject.begun = True
-        stream = self._streams["shared" if plan.source == "kinesis" else plan.source]
+        stream = self.streams["shared" if plan.source == "kinesis" else plan.source]
         if plan.source == "kinesis":
             stream = KinesisStream(stream, plan.parts, plan.disorder)
         subject.watch.unclaim()

@@ -79,6 +79,7 @@ class Table:
         self.versions: dict[str, int] = {}
         self.shards: dict[str, ModelShard] = {}
         self._open: list[ModelShard] = []
+        self._trims_at = 0.0
         edges = [_SPACE * n // shards for n in range(shards + 1)]
         for low, high in pairwise(edges):
             self._add(low, high, ())
@@ -151,7 +152,10 @@ class Table:
         self._open.append(shard)
 
     def trim(self) -> None:
-        """Let go of what is older than a day."""
+        """Let go of what is older than a day; looks once a minute."""
+        if self._clock.now < self._trims_at:
+            return
+        self._trims_at = self._clock.now + 60.0
         moment = self._clock.now - RETENTION_SECONDS
         for shard_id, shard in tuple(self.shards.items()):
             shard.trim(moment)

@@ -22,7 +22,9 @@ PROFILES = ("dynamodb", "search")
 
 # A slow line brings 100 MB in that time.
 _FETCH_SECONDS = 600
-_TOLD_LINES = 12
+_TOLD_LINES = 3
+# How Maven says that a repository gave no answer; that something is not in it, it says otherwise.
+_AWAY = ("Could not transfer", "failed to transfer", "offline mode")
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 # DynamoDB Local keeps its tables in SQLite, whose library it brings for these machines alone.
 _DYNAMODB_MACHINES = frozenset({"x86_64", "amd64"})
@@ -33,7 +35,11 @@ class EngineMissing(FanoutError):
 
 
 class FetchFailed(EngineMissing):
-    """Maven is there, but did not bring the engine: no registry, or no such version in it."""
+    """Maven is there, but did not bring the engine."""
+
+
+class RegistryAway(FetchFailed):
+    """No Maven repository could be reached."""
 
 
 def java() -> str:
@@ -55,7 +61,8 @@ def missing() -> list[str]:
 def jars(profile: str) -> Path:
     """The folder with an engine's jars; fetched if it is not there yet.
 
-    Raises EngineMissing if Java or Maven is not there, FetchFailed if Maven failed.
+    Raises EngineMissing if Java or Maven is not there, FetchFailed if Maven failed, RegistryAway
+    if that is because it reached no repository.
     """
     java()
     if profile == "dynamodb":
@@ -102,11 +109,12 @@ def _run(command: Sequence[str]) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise FetchFailed(f"Maven was not done in {_FETCH_SECONDS} s", hint=hint) from error
+        raise RegistryAway(f"Maven was not done in {_FETCH_SECONDS} s", hint=hint) from error
     if done.returncode != 0:
-        lines = done.stdout.decode("utf-8", "replace").strip().splitlines()[:_TOLD_LINES]
-        said = "\n".join(lines)
-        raise FetchFailed(f"Maven ended with code {done.returncode} and says:\n{said}", hint=hint)
+        said = done.stdout.decode("utf-8", "replace").strip()
+        kind = RegistryAway if any(words in said for words in _AWAY) else FetchFailed
+        first = "\n".join(said.splitlines()[:_TOLD_LINES])
+        raise kind(f"Maven ended with code {done.returncode} and says:\n{first}", hint=hint)
 
 
 def _maven() -> str:

@@ -17,7 +17,7 @@ from infra.local.servers.server import Program
 REAL_READY_SECONDS = 180.0
 REDIS = "redis-server"
 _PROBE_SECONDS = 5.0
-# A year of JIT is not worth it here: a start costs half with the first compiler alone.
+# The first compiler alone: no run here is long enough to win back what the second one costs.
 _JVM = (
     "-Xms128m",
     "-Xmx640m",

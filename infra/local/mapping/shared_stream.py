@@ -8,8 +8,10 @@ caught up; one that is ahead of it takes the end along.
 
 import threading
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 
 from infra.local.mapping.source import (
     LATEST,
@@ -51,21 +53,22 @@ class SharedStream:
     def __init__(
         self, inner: Stream, sharing: Sharing | None = None, clock: Clock | None = None
     ) -> None:
-        self.arn = inner.arn
-        self.batch_info = inner.batch_info
+        self.arn, self.batch_info = inner.arn, inner.batch_info
         self._inner = inner
         self._sharing = sharing or Sharing()
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
-        self._tails: dict[str, _Tail] = {}
+        self._listeners: dict[str, list[Callable[[], None]]] = defaultdict(list)
+        # Held by their cursors: once nobody reads a shard any more, what was kept of it goes.
+        self._tails: WeakValueDictionary[str, _Tail] = WeakValueDictionary()
 
     def shards(self) -> Sequence[Shard]:
         """All shards that still hold records; what was kept of others is let go."""
         shards = self._inner.shards()
-        known = {shard.shard_id for shard in shards}
         with self._lock:
-            for shard_id in self._tails.keys() - known:
-                del self._tails[shard_id]
+            for shard_id in self._listeners.keys() - {shard.shard_id for shard in shards}:
+                del self._listeners[shard_id]
+                self._tails.pop(shard_id, None)
         return shards
 
     def public_shard_id(self, shard_id: str) -> str:
@@ -78,14 +81,17 @@ class SharedStream:
 
     def on_news(self, shard_id: str, wake: Callable[[], None]) -> None:
         """Call `wake` when anyone has read new records of the shard."""
-        self._tail(shard_id).listeners.append(wake)
+        with self._lock:
+            self._listeners[shard_id].append(wake)
 
     def _tail(self, shard_id: str) -> "_Tail":
         with self._lock:
-            if shard_id not in self._tails:
+            tail = self._tails.get(shard_id)
+            if tail is None:
                 tail = _Tail(self._inner, shard_id, self._sharing, self._clock)
+                tail.listeners = self._listeners[shard_id]
                 self._tails[shard_id] = tail
-            return self._tails[shard_id]
+            return tail
 
 
 class _Tail:
@@ -96,8 +102,7 @@ class _Tail:
         self.sharing = sharing
         self._open: Callable[[str], Cursor] = lambda position: inner.open(shard_id, position)
         self._clock = clock
-        self._lock = threading.Lock()
-        self._reading = threading.Lock()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
         self._cursor: Cursor | None = None
         self._start = self._end = _BEFORE_ALL
         self._entries: list[Entry] = []
@@ -144,9 +149,7 @@ class _Tail:
         self._start = self._end = after
         self._entries.clear()
         self._numbers.clear()
-        self._bytes = 0
-        self._closed = False
-        self._caught_up_at = None
+        self._bytes, self._closed, self._caught_up_at = 0, False, None
         self._next_read = 0.0
 
     def _kept(self, after: int, mark: str, limit: int) -> Page | None:

@@ -17,6 +17,7 @@ from infra.local.engines.fetch import EngineMissing, FetchFailed, jars, missing
 from infra.local.engines.programs import real_programs
 from infra.local.servers import Endpoints, Engines, Given, LocalServers
 from infra.local.servers.stack import OtherEngines
+from tests.support.engines import need_real_engines
 
 ROOT = Path(__file__).resolve().parents[3]
 NOWHERE = Given("http://127.0.0.1:1", "redis://127.0.0.1:1", "http://127.0.0.1:1")
@@ -98,6 +99,25 @@ def test_a_fetch_that_failed_leaves_nothing_and_says_why(path: Path, tmp_path: P
     assert [each.name for each in (tmp_path / "cache/fanout/engines").iterdir()] == ["lock"]
     maven(path)
     assert jars("search").is_dir()
+
+
+@pytest.mark.parametrize("said", ["Could not transfer artifact x", "x failed to transfer from y"])
+def test_a_registry_out_of_reach_is_skipped_by_name(
+    path: Path, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    maven(path, f"echo '{said}'", "exit 1")
+    with pytest.raises(pytest.skip.Exception, match="no Maven registry is reached"):
+        need_real_engines()
+
+
+def test_a_missing_version_is_no_reason_to_skip(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    maven(path, "echo 'Could not find artifact x'", "exit 1")
+    with pytest.raises(FetchFailed):
+        need_real_engines()
 
 
 def test_versions_are_pinned() -> None:
