@@ -7,12 +7,10 @@ from typing import Any, TypeVar
 from shared.parking import DeadLetterQueue
 from shared.records import Record
 from shared.runtime import Consumer, Response, Sink
-from shared.settings import Settings
+from shared.settings import COMMON_SETTINGS, Settings
 from shared.spec import ConsumerSpec
 
 Op = TypeVar("Op")
-
-COMMON_SETTINGS = ("dlq_url", "archive_bucket")
 
 
 def lambda_entry(

@@ -31,15 +31,18 @@ class FanoutError(Exception):
     """Base of all errors raised on purpose.
 
     Attributes:
-        reason: what is wrong, without personal data; cut if it is very long.
+        reason: what is wrong, without personal data; cut if a record made it very long.
         hint: what the person on call can do next.
         consumer: name of the consumer, filled in by the runtime.
         sequence_number: of the record concerned, filled in by the runtime.
     """
 
+    # Whether a record has a part in the reason, and so in how long it is.
+    about_a_record = False
+
     def __init__(self, reason: str, *, hint: str = "") -> None:
         """Keep `reason` and `hint`; the runtime adds who and where."""
-        reason = shown(reason)
+        reason = shown(reason) if self.about_a_record else reason
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
@@ -53,6 +56,8 @@ class FanoutError(Exception):
 
 class Poison(FanoutError):
     """Can never succeed; parked whole."""
+
+    about_a_record = True
 
 
 class Malformed(Poison):
@@ -69,6 +74,8 @@ class Rejected(Poison):
 
 class Retryable(FanoutError):
     """May succeed later; reported to Lambda, which redelivers from here."""
+
+    about_a_record = True
 
 
 class Unavailable(Retryable):

@@ -23,12 +23,11 @@ from shared.clients import aws_client
 from shared.clock import now_ms
 from shared.errors import FanoutError, ParkingFailed, Poison, shown
 from shared.json_text import json_text
+from shared.letters import PARKED_PREFIX, PARKED_SCHEMA
 
-SCHEMA = "parked/1"
 # SQS took 256 KiB for two decades; queues and emulators of that limit are still about.
 MAX_MESSAGE_BYTES = 256 * 1024
 MAX_MESSAGES = 10
-PREFIX = "parked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class DeadLetterQueue:
 
     def _body(self, letter: Letter) -> str:
         document: dict[str, Any] = {
-            "fanout": SCHEMA,
+            "fanout": PARKED_SCHEMA,
             "consumer": self.consumer,
             "parkedAt": now_ms(),
             "sequenceNumber": shown(letter.sequence_number),
@@ -116,7 +115,7 @@ class DeadLetterQueue:
         number = letter.sequence_number
         # Anything may stand there; a name that S3 refuses would hold the shard up for ever.
         name = number if number.isalnum() and number.isascii() and len(number) <= 64 else "event"
-        key = f"{PREFIX}/{self.consumer}/{name}-{digest}.json"
+        key = f"{PARKED_PREFIX}/{self.consumer}/{name}-{digest}.json"
         aws_client("s3").put_object(Bucket=self.bucket, Key=key, Body=body.encode())
         return json.dumps({**document, "pointer": {"bucket": self.bucket, "key": key}})
 

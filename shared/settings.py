@@ -39,6 +39,10 @@ def _setting(variable: str, doc: str, read: Callable[[str], Any] = _text, defaul
     return field(default=default, metadata={"variable": variable, "doc": doc, "read": read})
 
 
+# What every consumer needs: its queue, and the bucket for what is too large for it.
+COMMON_SETTINGS = ("dlq_url", "archive_bucket")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a handler is told by its environment. AWS's own variables are boto's business."""

@@ -32,7 +32,10 @@ def files(*suffixes: str, under: Path = ROOT) -> Iterator[Path]:
 def texts() -> Iterator[tuple[str, str]]:
     """Path from the root and content of every text file."""
     for path in files(*TEXT):
-        yield relative(path), path.read_text(encoding="utf-8")
+        try:
+            yield relative(path), path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # no text: what a fuzzer has found worth keeping
 
 
 def sources() -> list[Path]:

@@ -24,7 +24,7 @@ def _settings() -> str:
     for setting in fields(Settings):
         users = [spec.name for spec in REGISTRY if setting.name in spec.settings]
         required = "all" if setting.name in COMMON_SETTINGS else ", ".join(users) or "none"
-        default = "" if setting.default in ("", None) else f"`{int(setting.default)}`"
+        default = "" if setting.default == "" else f"`{int(str(setting.default or 0))}`"
         rows.append(
             (f"`{setting.metadata['variable']}`", setting.metadata["doc"], required, default)
         )
@@ -73,5 +73,6 @@ def test_every_alarm_has_its_section_in_the_runbook() -> None:
         if line[:3] == "## "
     }
     for spec in REGISTRY:
-        for alarm in (*spec.alarms, *spec.burn_rates):
-            assert alarm.name in headings, f"{spec.name}'s alarm {alarm.name} has no section"
+        names = [each.name for each in spec.alarms] + [each.name for each in spec.burn_rates]
+        for name in names:
+            assert name in headings, f"{spec.name}'s alarm {name} has no section"
