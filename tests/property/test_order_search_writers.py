@@ -89,7 +89,8 @@ class Documents:
         """Send the requests in this order; returns what went wrong, or ""."""
         for writer, step in requests:
             result = write(self._sinks[writer], self._operations[step])
-            assert not (result.rejected or result.unavailable)
+            assert not result.rejected
+            assert not result.unavailable
             document, sent = step
             now = self._version(document)
             if now < max(self._seen[document], sent):

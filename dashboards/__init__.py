@@ -1,0 +1,1 @@
+"""CloudWatch dashboards as data, made from the registry; `infra/aws` deploys them."""

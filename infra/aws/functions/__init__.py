@@ -1,0 +1,1 @@
+"""Functions that serve the deployment itself, not a consumer; they run in Lambda alone."""
