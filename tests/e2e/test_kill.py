@@ -90,6 +90,10 @@ def _children(parent: int) -> list[int]:
     return found
 
 
+def _all_gone(children: list[int]) -> None:
+    eventually(lambda: not any(map(is_running, children)), "its children died too")
+
+
 @pytest.mark.timeout(300)
 def test_killed_at_any_moment_nothing_is_lost(fanout: CommandLine) -> None:
     rng = random.Random(11)
@@ -111,7 +115,7 @@ def test_killed_at_any_moment_nothing_is_lost(fanout: CommandLine) -> None:
         assert len(children) == 8, "three servers and five workers"
         os.kill(up.pid, signal.SIGKILL)
         up.wait()
-        eventually(lambda pids=children: not any(map(is_running, pids)), "its children died too")
+        _all_gone(children)
     up = fanout.up()
     code, output = fanout.run("traffic", "--orders", "30", "--scores", "30", "--prefix=last-")
     assert code == 0, output
