@@ -64,7 +64,11 @@ class Disk:
 
     def opened(self, descriptor: int) -> None:
         """Whatever the file holds from now on is not synced."""
-        self._synced.discard(os.fstat(descriptor).st_ino)
+        self.gone(os.fstat(descriptor).st_ino)
+
+    def gone(self, inode: int) -> None:
+        """Nothing is known of what has this number from now on."""
+        self._synced.discard(inode)
 
     def renamed(self, target: Path, before: bytes | None) -> None:
         """Only the last rename is still uncertain: the system writes its journal in order."""
@@ -94,7 +98,10 @@ def _path_class(disk: Disk) -> type[Path]:
         def replace(self, target: Path) -> Path:
             disk.wrote("before a rename")
             plain = Path(target)
-            before = plain.read_bytes() if plain.exists() else None
+            before = None
+            if plain.exists():
+                before = plain.read_bytes()
+                disk.gone(plain.stat().st_ino)
             Path(self).replace(plain)
             disk.renamed(plain, before)
             disk.touch("after a rename")
@@ -102,6 +109,8 @@ def _path_class(disk: Disk) -> type[Path]:
 
         def unlink(self, missing_ok: bool = False) -> None:
             disk.touch("unlink")
+            if self.exists():
+                disk.gone(self.stat().st_ino)
             Path(self).unlink(missing_ok=missing_ok)
 
     return DiskPath
