@@ -3,6 +3,7 @@
 Both give the same thing: for the name of a distribution, its files by their path.
 """
 
+import platform
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -115,6 +116,16 @@ class Wheels:
             return wheel.namelist()
 
 
+def _full_version(python: str) -> str:
+    """This machine's own patch version where it is the version asked for, else a late one.
+
+    Lambda keeps its patch versions up to date; a bundle that a test runs here may be on an early
+    one.
+    """
+    ours = platform.python_version()
+    return ours if ours.startswith(f"{python}.") else f"{python}.9"
+
+
 def needed(
     distributions: Distributions, packages: set[str], python: str, without: frozenset[str]
 ) -> Iterator[str]:
@@ -129,7 +140,7 @@ def needed(
     # Lambda, whatever machine builds.
     target = {
         "python_version": python,
-        "python_full_version": f"{python}.9",
+        "python_full_version": _full_version(python),
         "sys_platform": "linux",
         "platform_system": "Linux",
         "platform_machine": "aarch64",
