@@ -7,7 +7,7 @@ stopped or killed; without one it is temporary.
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -87,6 +87,7 @@ class Pipeline:
         self._watcher: Watcher | None = None
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._environment_before: dict[str, str | None] = {}
 
     def __enter__(self) -> Self:
         """Start everything. Raises FanoutError, and then nothing is left running."""
@@ -110,8 +111,7 @@ class Pipeline:
         self.servers.__enter__()
         self.folder = self.servers.folder
         endpoints = self.servers.endpoints
-        os.environ.update(endpoints.environment())
-        forget_clients()
+        self._lead_clients_to(endpoints.environment())
         made = create_resources(
             self._specs,
             region=endpoints.region or "",
@@ -158,6 +158,21 @@ class Pipeline:
         self._every(_WATCH_SECONDS, self._watcher.look, "watcher")
         self._every(self._options.heartbeat_seconds, self._beat, "heartbeat")
 
+    def _lead_clients_to(self, environment: Mapping[str, str]) -> None:
+        """From here to `close`, boto in this process reaches the pipeline's AWS."""
+        self._environment_before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
+        forget_clients()
+
+    def _leave_clients(self) -> None:
+        for name, value in self._environment_before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._environment_before = {}
+        forget_clients()
+
     def _map(self) -> Mappings:
         stream_arn = self.deployment.stream_arn
         stream = SharedStream(DynamoStream(stream_arn))
@@ -185,11 +200,12 @@ class Pipeline:
         """Do `action` every so often in a thread; a failure is told, and tried again."""
 
         def work() -> None:
-            while not self._stop.wait(seconds):
+            while not self._stop.is_set():
                 try:
                     action()
                 except Exception as error:  # noqa: BLE001 - told, and tried again
                     _LOG.warning("%s: %s: %s", name, type(error).__name__, error)
+                self._stop.wait(seconds)
 
         thread = threading.Thread(target=work, name=name, daemon=True)
         thread.start()
@@ -234,3 +250,4 @@ class Pipeline:
             self._watcher.look()
         self._mappings = self._watcher = None
         self.servers.close()
+        self._leave_clients()
