@@ -7,7 +7,7 @@ stopped or killed; without one it is temporary.
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,12 +25,12 @@ from infra.local.mapping.numbers import MappingStatus
 from infra.local.mapping.shared_stream import SharedStream
 from infra.local.mapping.streams import DynamoStream
 from infra.local.mapping.wiring import Wiring
+from infra.local.process_environment import ProcessEnvironment
 from infra.local.recovery import SearchRecovery
 from infra.local.resources import create_resources
 from infra.local.servers.stack import Engines, Given, LocalServers
 from infra.local.status import PipelineStatus
 from infra.local.watch import Watcher
-from shared.clients import forget_clients
 from shared.heartbeat import write_heartbeat
 from shared.spec import ConsumerSpec, Source
 
@@ -87,7 +87,7 @@ class Pipeline:
         self._watcher: Watcher | None = None
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._environment_before: dict[str, str | None] = {}
+        self._environment = ProcessEnvironment()
 
     def __enter__(self) -> Self:
         """Start everything. Raises FanoutError, and then nothing is left running."""
@@ -111,7 +111,7 @@ class Pipeline:
         self.servers.__enter__()
         self.folder = self.servers.folder
         endpoints = self.servers.endpoints
-        self._lead_clients_to(endpoints.environment())
+        self._environment.lead(endpoints.environment())
         made = create_resources(
             self._specs,
             region=endpoints.region or "",
@@ -157,21 +157,6 @@ class Pipeline:
         self.deployment.save(self.folder)
         self._every(_WATCH_SECONDS, self._watcher.look, "watcher")
         self._every(self._options.heartbeat_seconds, self._beat, "heartbeat")
-
-    def _lead_clients_to(self, environment: Mapping[str, str]) -> None:
-        """From here to `close`, boto in this process reaches the pipeline's AWS."""
-        self._environment_before = {name: os.environ.get(name) for name in environment}
-        os.environ.update(environment)
-        forget_clients()
-
-    def _leave_clients(self) -> None:
-        for name, value in self._environment_before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        self._environment_before = {}
-        forget_clients()
 
     def _map(self) -> Mappings:
         stream_arn = self.deployment.stream_arn
@@ -250,4 +235,4 @@ class Pipeline:
             self._watcher.look()
         self._mappings = self._watcher = None
         self.servers.close()
-        self._leave_clients()
+        self._environment.restore()
