@@ -120,6 +120,9 @@ def main() -> None:
     out, values = arguments(sys.argv[1:])
     context = Context.read(values)
     synthesize(context, BuiltPackages(context), out)
+    for template in sorted(Path(out).glob("*.template.json")):
+        size = template.stat().st_size / 1024
+        sys.stdout.write(f"{template}  {size:,.0f} kB, checked\n")
 
 
 if __name__ == "__main__":
