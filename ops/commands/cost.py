@@ -68,7 +68,8 @@ def cost(changes_per_second: float, item_kb: float, stage: str, as_json: bool) -
     _print(lines, work)
     console().print(
         f"{work.changes_per_month / 1e6:,.0f} million changes a month: $ {total:,.2f}. "
-        f"List prices of {asked.region}, {asked.date}; CPU times measured {known.date}."
+        f"List prices of {asked.region} as noted by hand on {asked.date}: compare them with AWS's "
+        f"before you decide. CPU times measured {known.date}."
     )
 
 
