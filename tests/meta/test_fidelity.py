@@ -48,6 +48,20 @@ def test_every_difference_that_is_tested_is_told() -> None:
     assert {name for path, name in NAMED if path == DIFFERENCES} == defined(DIFFERENCES)
 
 
+def cases() -> list[int]:
+    """The numbers of the event source mapping's cases."""
+    return [int(number) for number in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)]
+
+
+def test_every_case_of_the_event_source_mapping_is_a_test() -> None:
+    assert cases() == list(range(1, 27))
+
+
+def test_no_recorded_case_is_missing(shared_testdata: Path) -> None:
+    recorded = (shared_testdata / "esm_cases.md").read_text(encoding="utf-8")
+    assert cases() == [int(n) for n in re.findall(r"^\| (\d+) \|", recorded, re.MULTILINE)]
+
+
 def test_files_and_folders_that_are_named_exist() -> None:
     for path in re.findall(r"`((?:tests|infra)/[\w/.]+)`", PAGE):
         assert (ROOT / path).exists(), path
