@@ -30,7 +30,7 @@ TYPED := $(wildcard shared consumers infra dashboards ops bench tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint format lock wheels synth deploy simulate chaos fuzz mutate clean
+.PHONY: help install demo test lint format lock wheels synth deploy simulate chaos chaos-each fuzz mutate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,7 +70,10 @@ simulate: $(DEV_STAMP) ## Simulate a day of the event source mapping: resharding
 	$(BIN)/python -m tests.simulation.day $(ARGS)
 
 chaos: $(LOCAL_STAMP) ## Break everything a thousand times, and prove that nothing is lost
-	$(BIN)/fanout chaos --faults 1000 --seconds 3600 $(ARGS)
+	$(BIN)/fanout chaos --faults 1000 --seconds 2400 $(ARGS)
+
+chaos-each: $(LOCAL_STAMP) ## Break one kind of thing at a time, each on a pipeline of its own
+	$(BIN)/fanout chaos --each --faults 20 --seconds 300 $(ARGS)
 
 fuzz: $(DEV_STAMP) ## A million damaged records through every consumer, then the guided fuzzer
 	$(BIN)/python -m tests.fuzz $(ARGS)

@@ -51,6 +51,8 @@ class Options:
         alarm_scale: shortens all alarm periods: 0.1 makes a minute six seconds.
         seen_by_workers: how the deployment looks to the functions, if something stands between
             them and the servers; all else goes to the servers directly.
+        maps: whether it delivers changes; without, another process does, and servers, functions
+            and the recovery of the order index are all that runs here.
     """
 
     given: Given = field(default_factory=Given)
@@ -58,6 +60,7 @@ class Options:
     heartbeat_seconds: float = 1.0
     alarm_scale: float = 1.0
     seen_by_workers: Callable[[Deployment], Deployment] = lambda deployment: deployment
+    maps: bool = True
 
 
 class Pipeline:
@@ -141,6 +144,11 @@ class Pipeline:
             recovery = SearchRecovery(self.deployment, search.invoke)
             recovery.watch(self.servers.status())
             self._every(_WATCH_SECONDS, lambda: recovery.watch(self.servers.status()), "recovery")
+        if self._options.maps:
+            self._deliver()
+        self.deployment.save(self.folder)
+
+    def _deliver(self) -> None:
         self._mappings = self._map()
         self._mappings.start()
         self._watcher = Watcher(
@@ -154,7 +162,6 @@ class Pipeline:
             alarm_scale=self._options.alarm_scale,
         )
         self._watcher.look()
-        self.deployment.save(self.folder)
         self._every(_WATCH_SECONDS, self._watcher.look, "watcher")
         self._every(self._options.heartbeat_seconds, self._beat, "heartbeat")
 

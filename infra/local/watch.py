@@ -89,14 +89,10 @@ class Watcher:
             return
         self._depths_at = now
         for name, url in self._queue_urls.items():
-            attributes = ["ApproximateNumberOfMessages"]
             try:
-                answer = aws_client("sqs").get_queue_attributes(
-                    QueueUrl=url, AttributeNames=attributes
-                )
+                self._depths[name] = queue_depth(url)
             except Exception:  # noqa: BLE001 - the server is down: the depth stays as it was
                 return
-            self._depths[name] = int(answer["Attributes"][attributes[0]])
             self._put(Signal.QUEUE_DEPTH, name, now, self._depths[name])
 
     def _put_signals(self, status: MappingStatus, now: float) -> None:
@@ -154,6 +150,13 @@ class Watcher:
             seen.popleft()
         then, before = seen[0]
         return (delivered - before) / (now - then) if now > then else 0.0
+
+
+def queue_depth(queue_url: str) -> int:
+    """How many messages wait in a queue."""
+    name = "ApproximateNumberOfMessages"
+    answer = aws_client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=[name])
+    return int(answer["Attributes"][name])
 
 
 def _median_and_high(values: Sequence[Any]) -> tuple[float, float] | None:

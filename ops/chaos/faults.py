@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 SERVERS = ("aws", "cache", "search")
+REAL_SERVERS = ("aws", "dynamodb", "cache", "search")
+"""Where real engines run, DynamoDB is a server of its own."""
 CONSUMERS = ("audit", "metrics", "cache", "search", "totals")
+PIPELINE = "pipeline"
 _DISK, _DELIVERIES, _WORKERS = "disk", "deliveries", "workers"
 
 
@@ -16,6 +19,7 @@ class Kind(StrEnum):
     KILL_WORKER = "kill-worker"
     STOP_WORKER = "stop-worker"
     KILL_AMID = "kill-amid"
+    KILL_PIPELINE = "kill-pipeline"
     KILL_SERVER = "kill-server"
     STOP_SERVER = "stop-server"
     SLOW = "slow"
@@ -34,6 +38,7 @@ MEANINGS = {
     Kind.KILL_WORKER: "SIGKILL to a worker, at any moment",
     Kind.STOP_WORKER: "SIGSTOP to a worker, later SIGCONT",
     Kind.KILL_AMID: "SIGKILL to the workers of a consumer, before or after a write is carried out",
+    Kind.KILL_PIPELINE: "SIGKILL to the process that delivers, with all workers; started again",
     Kind.KILL_SERVER: "SIGKILL to a server; cache and search come back empty",
     Kind.STOP_SERVER: "SIGSTOP to a server, later SIGCONT",
     Kind.SLOW: "answers come in small pieces",
@@ -53,6 +58,7 @@ _WEIGHTS = {
     Kind.KILL_WORKER: 8,
     Kind.STOP_WORKER: 6,
     Kind.KILL_AMID: 12,
+    Kind.KILL_PIPELINE: 2,
     Kind.KILL_SERVER: 4,
     Kind.STOP_SERVER: 5,
     Kind.SLOW: 8,
@@ -94,7 +100,7 @@ class Fault:
     Attributes:
         number: its place in the plan, from 1.
         kind: what is done.
-        target: a server, or a consumer.
+        target: a server, a consumer, or the pipeline.
         lane: faults of one lane never overlap; those of different lanes do.
         pause: seconds of calm before it, in its lane.
         seconds: how long it lasts.
@@ -116,7 +122,9 @@ class Fault:
         return random.Random(self.seed)
 
 
-def plan(seed: int, count: int, kinds: Sequence[Kind] = ()) -> list[Fault]:
+def plan(
+    seed: int, count: int, kinds: Sequence[Kind] = (), servers: Sequence[str] = SERVERS
+) -> list[Fault]:
     """`count` faults; each kind comes once before any comes twice, in a seeded order.
 
     A shorter plan of the same seed and kinds is the beginning of a longer one.
@@ -125,18 +133,25 @@ def plan(seed: int, count: int, kinds: Sequence[Kind] = ()) -> list[Fault]:
         seed: decides everything.
         count: how many.
         kinds: which kinds, all if empty.
+        servers: which servers there are.
     """
     allowed = list(kinds or Kind)
     first = random.Random(f"{seed}/kinds").sample(allowed, len(allowed))
-    return [_fault(seed, number, allowed, first) for number in range(1, count + 1)]
+    return [_fault(seed, number, allowed, first, servers) for number in range(1, count + 1)]
 
 
-def _fault(seed: int, number: int, allowed: Sequence[Kind], first: Sequence[Kind]) -> Fault:
+def _fault(
+    seed: int,
+    number: int,
+    allowed: Sequence[Kind],
+    first: Sequence[Kind],
+    servers: Sequence[str],
+) -> Fault:
     rng = random.Random(f"{seed}/plan/{number}")
     (kind,) = rng.choices(allowed, [_WEIGHTS[kind] for kind in allowed])
     if number <= len(first):
         kind = first[number - 1]
-    target = rng.choice(_targets(kind))
+    target = rng.choice(_targets(kind, servers))
     return Fault(
         number=number,
         kind=kind,
@@ -149,13 +164,15 @@ def _fault(seed: int, number: int, allowed: Sequence[Kind], first: Sequence[Kind
     )
 
 
-def _targets(kind: Kind) -> Sequence[str]:
+def _targets(kind: Kind, servers: Sequence[str]) -> Sequence[str]:
+    if kind is Kind.KILL_PIPELINE:
+        return (PIPELINE,)
     if kind in _ON_CONSUMERS:
         return CONSUMERS
     if kind is Kind.MISREPORTED:
         # Redis either does what it is told or says why it did not.
-        return ("aws", "search")
+        return [name for name in servers if name != "cache"]
     if kind is Kind.LATE:
-        # The search sink waits half a minute for an answer: seldom enough.
-        return ("aws",) * 10 + ("cache",) * 10 + ("search",)
-    return SERVERS
+        # The search sink waits longest for an answer: seldom enough.
+        return [name for name in servers for _ in range(1 if name == "search" else 10)]
+    return servers

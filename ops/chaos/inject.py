@@ -2,10 +2,12 @@
 
 import threading
 
-from infra.local.pipeline import CHECKPOINTS, Pipeline
+from infra.local.pipeline import CHECKPOINTS
+from infra.local.servers.stack import LocalServers
 from ops.chaos.deliveries import Deliveries
 from ops.chaos.disk import fill_disk
 from ops.chaos.faults import Fault, Kind
+from ops.chaos.pipeline_process import PipelineProcess
 from ops.chaos.processes import Processes
 from ops.chaos.switchboard import Switchboard
 from ops.chaos.wire import Act, Order
@@ -29,14 +31,15 @@ class Injector:
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        servers: LocalServers,
+        delivering: PipelineProcess,
         board: Switchboard,
         deliveries: Deliveries,
         ended: threading.Event,
     ) -> None:
         """`ended` cuts faults short."""
-        self._checkpoints = pipeline.folder / CHECKPOINTS
-        self._processes = Processes(pipeline, ended)
+        self._checkpoints = delivering.folder / CHECKPOINTS
+        self._processes = Processes(servers, delivering, ended)
         self._board, self._deliveries, self._ended = board, deliveries, ended
 
     def inject(self, fault: Fault) -> int:
@@ -50,6 +53,8 @@ class Injector:
                 return self._processes.kill_worker(target, rng)
             case Kind.STOP_WORKER:
                 return self._processes.stop_worker(target, rng, seconds)
+            case Kind.KILL_PIPELINE:
+                return self._processes.kill_pipeline()
             case Kind.KILL_SERVER:
                 return self._processes.kill_server(target)
             case Kind.STOP_SERVER:

@@ -1,4 +1,4 @@
-"""Workers and servers killed with SIGKILL, or stopped and continued."""
+"""Workers, servers and the pipeline itself killed with SIGKILL, or stopped and continued."""
 
 import os
 import random
@@ -7,20 +7,24 @@ import threading
 import time
 from collections.abc import Callable
 
-from infra.local.pipeline import Pipeline
 from infra.local.servers.server import Server
+from infra.local.servers.stack import LocalServers
+from ops.chaos.pipeline_process import PipelineProcess
 from shared.errors import FanoutError
 
-_RECOVER_SECONDS = 60.0
+# A cold start of OpenSearch takes ten seconds, and more where others work too.
+_RECOVER_SECONDS = 120.0
 _LOOK_SECONDS = 0.02
 
 
 class Processes:
     """The processes of a running pipeline. Safe to share between threads."""
 
-    def __init__(self, pipeline: Pipeline, ended: threading.Event) -> None:
+    def __init__(
+        self, servers: LocalServers, delivering: PipelineProcess, ended: threading.Event
+    ) -> None:
         """`ended` cuts every wait short."""
-        self._pipeline = pipeline
+        self._servers, self._delivering = servers, delivering
         self._ended = ended
 
     def kill_workers(self, consumer: str) -> int:
@@ -37,7 +41,7 @@ class Processes:
 
     def kill_server(self, name: str) -> int:
         """Kill a server and wait until its supervisor has brought it back."""
-        server = self._pipeline.servers[name]
+        server = self._servers[name]
         pid = self._await_up(server, 0)
         killed = _send(pid, signal.SIGKILL)
         self._await_up(server, pid)
@@ -45,11 +49,15 @@ class Processes:
 
     def stop_server(self, name: str, seconds: float) -> int:
         """Stop a server for so long."""
-        pid = self._await_up(self._pipeline.servers[name], 0)
+        pid = self._await_up(self._servers[name], 0)
         return self._stop(pid, seconds)
 
+    def kill_pipeline(self) -> int:
+        """Kill the process that delivers, and start it again."""
+        return self._delivering.kill()
+
     def _workers(self, consumer: str) -> tuple[int, ...]:
-        return self._pipeline.function(consumer).pids()
+        return self._delivering.workers(consumer)
 
     def _one(self, consumer: str, rng: random.Random, act: Callable[[int], int]) -> int:
         pids = self._workers(consumer)

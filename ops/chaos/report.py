@@ -21,12 +21,23 @@ class KindReport:
         injected: how many had an effect.
         missed: how many found nothing to spoil, even when tried again.
         touched: processes, requests, files or invocations that they met in all.
+        targets: how many had an effect on each server, consumer, or the pipeline.
     """
 
     kind: Kind
     injected: int = 0
     missed: int = 0
     touched: int = 0
+    targets: dict[str, int] = field(default_factory=dict)
+
+    def add(self, target: str, touched: int) -> None:
+        """One fault is over; it has met so many."""
+        self.touched += touched
+        if touched:
+            self.injected += 1
+            self.targets[target] = self.targets.get(target, 0) + 1
+        else:
+            self.missed += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +139,9 @@ def render_report(screen: Console, report: Report) -> None:
         **report.written,
         "reads through the cache": f"{report.reads} ({report.hit_ratio:.0%} hits)",
         "server restarts": restarts,
-        "faults": f"{report.injected} of {report.planned} in {report.faults_seconds:.1f} s",
+        "faults that took effect": (
+            f"{report.injected} of {report.planned} in {report.faults_seconds:.1f} s"
+        ),
         "not begun, as the time was over": report.left,
         "drained": "not in time"
         if report.drained_seconds is None

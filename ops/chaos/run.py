@@ -10,9 +10,13 @@ from pathlib import Path
 
 from consumers.registry import REGISTRY
 from infra.local.pipeline import LOGS, Options, Pipeline
+from infra.local.servers.stack import Engines
+from infra.local.watch import queue_depth
 from ops.chaos.deliveries import Deliveries
 from ops.chaos.faults import Fault, Kind
 from ops.chaos.inject import Injector
+from ops.chaos.mapped import PipelineOrder
+from ops.chaos.pipeline_process import PipelineProcess
 from ops.chaos.recovery import Recovery
 from ops.chaos.report import ConsumerReport, KindReport, Report
 from ops.chaos.slow_source import SlowSource
@@ -21,7 +25,6 @@ from ops.traffic.readers import Readers
 from ops.traffic.run import Application, Plan, Tally
 from ops.traffic.table import Table
 from ops.verify.run import verify_all
-from shared.clients import aws_client
 from shared.clock import now_ms
 from shared.errors import FanoutError
 
@@ -33,6 +36,7 @@ _DRAIN_SECONDS = 180.0
 _TICK_SECONDS = 0.1
 _TELL_SECONDS = 5.0
 _TRIES = 5
+_PATIENCE_SECONDS = 1.0
 _SLOW_READERS = 3
 
 # Told now and then what is going on.
@@ -49,6 +53,7 @@ class Campaign:
         seconds: after which no further fault is injected.
         rate: changes a second while the faults last.
         state: folder to keep everything in; None for a temporary one.
+        engines: what the servers are.
     """
 
     seed: int
@@ -56,32 +61,41 @@ class Campaign:
     seconds: float
     rate: float
     state: Path | None = None
+    engines: Engines = Engines.EMBEDDED
 
 
 def run(campaign: Campaign, tell: Tell) -> Report:
     """Run it. Raises FanoutError if the pipeline itself cannot be run."""
     with Switchboard() as board:
-        options = Options(seen_by_workers=board.connect)
-        with Pipeline(REGISTRY, campaign.state, options) as pipeline:
-            return _Run(campaign, pipeline, board, tell).go()
+        options = Options(engines=campaign.engines, seen_by_workers=board.connect, maps=False)
+        with Pipeline(REGISTRY, campaign.state, options) as ground:
+            order = PipelineOrder.of(ground.deployment, board.seen)
+            with PipelineProcess(ground, order) as delivering:
+                return _Run(campaign, ground, delivering, board, tell).go()
 
 
 class _Run:
     def __init__(
-        self, campaign: Campaign, pipeline: Pipeline, board: Switchboard, tell: Tell
+        self,
+        campaign: Campaign,
+        ground: Pipeline,
+        delivering: PipelineProcess,
+        board: Switchboard,
+        tell: Tell,
     ) -> None:
-        self._campaign, self._pipeline, self._tell = campaign, pipeline, tell
+        self._campaign, self._ground, self._tell = campaign, ground, tell
+        self._delivering = delivering
         self._ended = threading.Event()
-        deliveries = Deliveries(REGISTRY, pipeline)
-        self._injector = Injector(pipeline, board, deliveries, self._ended)
+        deliveries = Deliveries(REGISTRY, ground)
+        self._injector = Injector(ground.servers, delivering, board, deliveries, self._ended)
         self._kinds = {fault.kind: KindReport(fault.kind) for fault in campaign.faults}
         self._lock = threading.Lock()
         self._tally = Tally()
 
     def go(self) -> Report:
-        found = self._pipeline.deployment
+        found = self._ground.deployment
         plan = Plan(_ENDLESS, _ENDLESS, self._campaign.seed)
-        with Recovery(self._pipeline.caught_up_at_ms) as recovery:
+        with Recovery(self._delivering.caught_up_at_ms) as recovery:
             with self._traffic(plan) as writing, self._readers(plan) as readers:
                 self._await_traffic(writing)
                 begun = time.monotonic()
@@ -89,8 +103,8 @@ class _Run:
                 lasted = time.monotonic() - begun
             drained = self._drain()
         self._tell("comparing every projection with the table")
-        verdicts = verify_all(found, self._pipeline.folder / LOGS)
-        servers = self._pipeline.servers.status()
+        verdicts = verify_all(found, self._ground.folder / LOGS)
+        servers = self._ground.servers.status()
         return Report(
             seed=self._campaign.seed,
             planned=len(self._campaign.faults),
@@ -108,7 +122,7 @@ class _Run:
     @contextmanager
     def _traffic(self, plan: Plan) -> Iterator[list[Future[None]]]:
         """Orders and scores, each at half the rate, until the block ends."""
-        stop, table = threading.Event(), Table(self._pipeline.deployment.table)
+        stop, table = threading.Event(), Table(self._ground.deployment.table)
         rate = self._campaign.rate / 2
         plans = (
             Plan(plan.orders, 0, plan.seed, rate),
@@ -128,7 +142,7 @@ class _Run:
     @contextmanager
     def _readers(self, plan: Plan) -> Iterator[list[Readers]]:
         """Quick readers and slow ones, who fill the cache with what has changed meanwhile."""
-        table, cache_url = self._pipeline.deployment.table, self._pipeline.deployment.cache_url
+        table, cache_url = self._ground.deployment.table, self._ground.deployment.cache_url
         slow = [SlowSource(table) for _ in range(_SLOW_READERS)]
         with ExitStack() as stack:
             yield [
@@ -170,24 +184,21 @@ class _Run:
     def _inject(self, lane: Sequence[Fault], recovery: Recovery) -> None:
         for fault in lane:
             touched = 0
-            # One that found nothing to spoil, as no request came, is tried again.
-            for _ in range(_TRIES):
-                if touched or self._ended.wait(fault.pause):
+            # One that found nothing to spoil, as no request came, is tried again, later and later.
+            for tries in range(_TRIES):
+                if touched or self._ended.wait(fault.pause + tries * _PATIENCE_SECONDS):
                     break
                 touched = self._injector.inject(fault)
             if self._ended.is_set() and not touched:
                 return
             recovery.fault_over()
-            report = self._kinds[fault.kind]
             with self._lock:
-                report.injected += touched > 0
-                report.missed += touched == 0
-                report.touched += touched
+                self._kinds[fault.kind].add(fault.target, touched)
 
     def _headline(self) -> str:
         done = sum(each.injected + each.missed for each in self._kinds.values())
         behind = ", ".join(
-            f"{each.consumer} {each.lag_records:,}" for each in self._pipeline.mapping_status()
+            f"{each.consumer} {each.lag_records:,}" for each in self._delivering.mappings()
         )
         return (
             f"{done:,} of {len(self._campaign.faults):,} faults, "
@@ -197,13 +208,14 @@ class _Run:
     def _drain(self) -> float | None:
         """Seconds until every consumer has dealt with everything; None if not in time."""
         written, begun = now_ms(), time.monotonic()
-        while not self._pipeline.drained(written):
+        while not self._delivering.drained(written):
             if time.monotonic() - begun > _DRAIN_SECONDS:
                 return None
             time.sleep(_TICK_SECONDS)
         return time.monotonic() - begun
 
     def _consumers(self, recovery: Recovery) -> list[ConsumerReport]:
+        queue_urls = self._ground.deployment.queue_urls
         return [
             ConsumerReport(
                 name=each.consumer,
@@ -212,20 +224,14 @@ class _Run:
                 redeliveries=each.numbers.failures,
                 errors=each.numbers.errors,
                 troubles=each.numbers.troubles,
-                workers=self._pipeline.function(each.consumer).workers_started,
+                workers=self._delivering.workers_started(each.consumer),
                 recovery=recovery.seconds(each.consumer),
                 unrecovered=recovery.unrecovered(each.consumer),
-                parked=self._depth(each.consumer),
+                parked=queue_depth(queue_urls[each.consumer]),
                 given_up=each.numbers.discarded + each.numbers.gaps,
             )
-            for each in self._pipeline.mapping_status()
+            for each in self._delivering.mappings()
         ]
-
-    def _depth(self, consumer: str) -> int:
-        name = "ApproximateNumberOfMessages"
-        url = self._pipeline.deployment.queue_urls[consumer]
-        answer = aws_client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-        return int(answer["Attributes"][name])
 
 
 def _raise_if_done(writing: Sequence[Future[None]]) -> None:

@@ -51,7 +51,13 @@ class _Cache:
 
 
 class Switchboard:
-    """Wires from enter to exit. `connect` may be called once, in between."""
+    """Wires from enter to exit. `connect` may be called once, in between.
+
+    Attributes:
+        seen: the deployment from behind the wires, once connected.
+    """
+
+    seen: Deployment
 
     def __init__(self) -> None:
         """Nothing runs yet."""
@@ -74,6 +80,8 @@ class Switchboard:
     def connect(self, deployment: Deployment) -> Deployment:
         """Put a wire before each server; returns how the deployment looks from behind them."""
         dialects: dict[str, Dialect] = {"aws": _Aws(), "cache": _Cache(), "search": _Search()}
+        if deployment.dynamodb_url:
+            dialects["dynamodb"] = _Aws()
         seen = {}
         for name, dialect in dialects.items():
             url = getattr(deployment, f"{name}_url")
@@ -83,7 +91,8 @@ class Switchboard:
             self._do(wire.listen())
             netloc = f"{parts.hostname}:{wire.port}"
             seen[f"{name}_url"] = urlunsplit(parts._replace(netloc=netloc))
-        return replace(deployment, **seen)
+        self.seen = replace(deployment, **seen)
+        return self.seen
 
     def spoil(self, name: str, order: Order, seconds: float) -> int:
         """Let the wire to a server carry out `order`; returns how many requests it touched.

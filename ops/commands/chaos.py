@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
-from ops.chaos.faults import MEANINGS, Kind, plan
+from infra.local.servers.stack import Engines
+from ops.chaos.faults import MEANINGS, REAL_SERVERS, SERVERS, Kind, plan
 from ops.chaos.report import render_report
 from ops.chaos.run import Campaign, run
 from ops.console import FOUND, console, print_json
+from ops.context import engines_option
 
 _SEEDS = 1_000_000
 _RATE = 50.0
@@ -22,7 +24,7 @@ _KINDS = "\n".join(f"  {kind:<13}{meaning}" for kind, meaning in MEANINGS.items(
 
 While orders and scores are written and read, workers, servers, connections and the disk are
 broken, several at once. Then traffic stops, everything drains, and every projection is compared
-with the table. Servers are embedded and state is temporary.
+with the table. State is temporary.
 
 \b
 Faults:
@@ -40,6 +42,7 @@ Examples:
   fanout chaos --faults 1000 --seconds 1800
   fanout chaos --only kill-amid --only unanswered --seed 7
   fanout chaos --each --faults 10
+  fanout chaos --engines real
 """
 )
 @click.option(
@@ -74,6 +77,7 @@ Examples:
     type=click.FloatRange(min=1),
     help="Changes a second that the application writes meanwhile.",
 )
+@engines_option
 @click.option("--keep", type=click.Path(path_type=Path), help="Keep all state in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def chaos(
@@ -84,6 +88,7 @@ def chaos(
     only: tuple[str, ...],
     each: bool,
     rate: float,
+    engines: str,
     keep: Path | None,
     as_json: bool,
 ) -> None:
@@ -94,12 +99,14 @@ def chaos(
         seed = secrets.randbelow(_SEEDS)
     screen = console(stderr=as_json)
     kinds = [Kind(name) for name in only] or list(Kind)
+    servers = REAL_SERVERS if engines == Engines.REAL else SERVERS
     reports = []
     for chosen in [[kind] for kind in kinds] if each else [kinds]:
-        again = _again(faults, seed, chosen, rate)
+        again = _again(faults, seed, chosen, rate, engines)
         screen.print(f"Seed {seed}. To repeat: {again}", soft_wrap=True)
         folder = keep / chosen[0] if keep and each else keep
-        campaign = Campaign(seed, plan(seed, faults, chosen), seconds, rate, folder)
+        drawn = plan(seed, faults, chosen, servers)
+        campaign = Campaign(seed, drawn, seconds, rate, folder, Engines(engines))
         report = run(campaign, lambda what: screen.print(what, soft_wrap=True, markup=False))
         reports.append(report.document())
         if not as_json:
@@ -113,10 +120,12 @@ def chaos(
         raise SystemExit(FOUND)
 
 
-def _again(faults: int, seed: int, kinds: Sequence[Kind], rate: float) -> str:
+def _again(faults: int, seed: int, kinds: Sequence[Kind], rate: float, engines: str) -> str:
     parts = [f"fanout chaos --faults {faults} --seed {seed}"]
     if len(kinds) < len(Kind):
         parts += [f"--only {kind}" for kind in kinds]
     if rate != _RATE:
         parts.append(f"--rate {rate:g}")
+    if engines != Engines.EMBEDDED:
+        parts.append(f"--engines {engines}")
     return " ".join(parts)

@@ -52,12 +52,14 @@ def test_under_every_kind_of_fault_nothing_is_lost(tmp_path: Path) -> None:
         assert entry["recovery"] is not None, entry
     assert sum(report["restarts"].values()) > 0
     assert not servers_under(tmp_path), "nothing is left running"
-    assert not list((tmp_path / "state" / "checkpoints").rglob("*.new")), "the disk has room"
+    checkpoints = tmp_path / "state" / "pipeline" / "checkpoints"
+    assert list(checkpoints.rglob("*.json"))
+    assert not list(checkpoints.rglob("*.new")), "the disk has room"
 
 
 @pytest.mark.timeout(300)
 def test_kinds_one_by_one(tmp_path: Path) -> None:
-    kinds = (Kind.FULL_DISK, Kind.UNANSWERED)
+    kinds = (Kind.FULL_DISK, Kind.UNANSWERED, Kind.KILL_PIPELINE)
     code, reports, said = chaos(
         tmp_path,
         *("--each", "--faults", "3", "--seed", "1", "--rate", "30"),
@@ -68,10 +70,13 @@ def test_kinds_one_by_one(tmp_path: Path) -> None:
     assert [[entry["kind"] for entry in each["kinds"]] for each in reports] == [
         [kind] for kind in kinds
     ]
-    assert [each["injected"] for each in reports] == [3, 3]
+    assert [each["injected"] for each in reports] == [3, 3, 3]
     disk = reports[0]["consumers"]
     assert sum(entry["troubles"] for entry in disk) > 0, "a checkpoint could not be saved"
     assert sum(entry["redeliveries"] for entry in disk) == 0, "that is no reason to deliver again"
+    assert reports[2]["kinds"][0]["targets"] == {"pipeline": 3}
+    killed = reports[2]["consumers"]
+    assert all(entry["workers"] >= 4 for entry in killed), "each life has workers of its own"
 
 
 def test_the_share_is_quick() -> None:

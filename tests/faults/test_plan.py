@@ -1,6 +1,6 @@
 """The plan of faults: seeded, complete, and in lanes that never put two on one server at once."""
 
-from ops.chaos.faults import CONSUMERS, MEANINGS, SERVERS, Kind, plan
+from ops.chaos.faults import CONSUMERS, MEANINGS, PIPELINE, REAL_SERVERS, SERVERS, Kind, plan
 
 
 def test_the_same_seed_gives_the_same_faults() -> None:
@@ -24,8 +24,8 @@ def test_only_the_chosen_kinds() -> None:
 
 def test_everything_is_hit_and_bounded() -> None:
     faults = plan(3, 1_000)
-    assert {fault.target for fault in faults} == {*SERVERS, *CONSUMERS}
-    for kind in set(Kind) - {Kind.MISREPORTED}:
+    assert {fault.target for fault in faults} == {*SERVERS, *CONSUMERS, PIPELINE}
+    for kind in set(Kind) - {Kind.MISREPORTED, Kind.KILL_PIPELINE}:
         targets = {fault.target for fault in faults if fault.kind is kind}
         assert targets in ({*SERVERS}, {*CONSUMERS}), kind
     assert max(fault.seconds for fault in faults) < 5
@@ -40,7 +40,15 @@ def test_faults_of_one_server_are_in_one_lane() -> None:
         if fault.target in SERVERS and fault.lane not in ("workers", "disk", "deliveries")
     }
     assert on_servers == {*SERVERS}
-    assert {f.lane for f in plan(3, 300)} == {*SERVERS, "workers", "disk", "deliveries"}
+    lanes = {*SERVERS, "workers", "disk", "deliveries", PIPELINE}
+    assert {fault.lane for fault in plan(3, 300)} == lanes
+
+
+def test_dynamodb_is_hit_where_it_is_a_server_of_its_own() -> None:
+    faults = plan(3, 1_000, servers=REAL_SERVERS)
+    for kind in (Kind.KILL_SERVER, Kind.MISREPORTED, Kind.LATE, Kind.THROTTLE, Kind.KILL_AMID):
+        assert "dynamodb" in {fault.target for fault in faults if fault.kind is kind}, kind
+    assert "dynamodb" not in {fault.target for fault in plan(3, 1_000)}
 
 
 def test_every_kind_is_explained() -> None:

@@ -58,6 +58,13 @@ def test_the_tables_show_it() -> None:
         assert shown in text
 
 
+def test_what_met_nothing_has_missed() -> None:
+    report = KindReport(Kind.CUT)
+    for target, touched in (("aws", 2), ("cache", 0), ("aws", 1)):
+        report.add(target, touched)
+    assert report == KindReport(Kind.CUT, 2, 1, 3, {"aws": 2})
+
+
 def test_recovery_is_from_the_end_of_a_fault_to_having_caught_up() -> None:
     moments = {"cache": 0, "search": 0}
     recovery = Recovery(lambda: moments)

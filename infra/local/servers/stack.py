@@ -45,11 +45,13 @@ class Given:
         aws: URL of another emulator, or `AWS_ITSELF`.
         cache: `redis://` or `rediss://` URL.
         search: `http://` or `https://` URL of an OpenSearch.
+        dynamodb: URL of DynamoDB and its Streams, where `aws` is given and has none.
     """  # noqa: D205
 
     aws: str | None = None
     cache: str | None = None
     search: str | None = None
+    dynamodb: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,9 @@ class LocalServers:
             region=os.environ.get("AWS_REGION") if aws_itself else REGION,
             access_key=None if aws_itself else DUMMY_KEY,
             secret_key=None if aws_itself else DUMMY_KEY,
-            dynamodb_url=self["dynamodb"].url if "dynamodb" in self._servers else None,
+            dynamodb_url=self["dynamodb"].url
+            if "dynamodb" in self._servers
+            else self._given.dynamodb,
         )
 
     def __getitem__(self, name: str) -> Server:
