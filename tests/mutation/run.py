@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from tests.mutation.table import Mutant
+from tests.mutation.mutant import Mutant
 
 ROOT = Path(__file__).parents[2]
 _LEFT_OUT = (
@@ -78,7 +78,9 @@ def try_mutant(tree: Path, mutant: Mutant) -> Result:
     text = path.read_text(encoding="utf-8")
     changed = applied(mutant, text)
     if changed is None:
-        return Result(mutant, Verdict.STALE, "write its row in tests/mutation/table.py anew", 0.0)
+        return Result(
+            mutant, Verdict.STALE, "its text is not there exactly once: write the row anew", 0.0
+        )
     path.write_text(changed, encoding="utf-8")
     try:
         code, output = run_tests(tree, mutant.tests)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation.mutant import Mutant
 from tests.mutation.run import ROOT, Verdict, applied, copied_tree, try_mutant
-from tests.mutation.table import MUTANTS, Mutant
+from tests.mutation.table import MUTANTS
 
 _rows = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.safeguard)
 

@@ -1,0 +1,82 @@
+"""Safeguards of the local event source mapping and its checkpoints."""
+
+from tests.mutation.mutant import Mutant
+
+_CHECKPOINT = "tests/unit/infra_local/test_mapping_checkpoint.py"
+_MAPPING = "tests/unit/infra_local/test_mapping_"
+
+MAPPING: tuple[Mutant, ...] = (
+    # the local event source mapping
+    Mutant(
+        "checkpoint: on the disk before it has its name",
+        "infra/local/mapping/checkpoint.py",
+        "                os.fsync(file.fileno())\n",
+        "                pass\n",
+        (f"{_CHECKPOINT}::test_the_content_is_on_the_disk_before_it_has_the_name",),
+    ),
+    Mutant(
+        "checkpoint: the old one is replaced in one step",
+        "infra/local/mapping/checkpoint.py",
+        "            with draft.open(",
+        "            with (draft := path).open(",
+        (_CHECKPOINT,),
+    ),
+    Mutant(
+        "checkpoint: saved behind the outcome, never before",
+        "infra/local/mapping/reader.py",
+        "        entries = batch.entries\n        outcome =",
+        "        entries = batch.entries\n"
+        "        self._progress.done(entries[-1].mark)\n"
+        "        self._progress.save()\n"
+        "        outcome =",
+        (f"{_CHECKPOINT}::test_a_checkpoint_is_written_after_the_outcome_and_not_before",),
+    ),
+    Mutant(
+        "mapping: given up only once the destination has it",
+        "infra/local/mapping/reader.py",
+        "        self._wiring.destination.send("
+        "self._place, owed.document, owed.event, self._clock.wall())\n        self._owed = None\n",
+        "        self._owed = None\n",
+        (f"{_MAPPING}failure.py::test_a_destination_that_is_away_keeps_the_records",),
+    ),
+    Mutant(
+        "mapping: children wait for their parents",
+        "infra/local/mapping/consumer.py",
+        "        return not (set(shard.parents) & pending) - self._finished\n",
+        "        return not set() & pending - self._finished\n",
+        (f"{_MAPPING}shards.py::test_children_wait_until_their_parent_is_done",),
+    ),
+    Mutant(
+        "mapping: the lowest of several failures counts",
+        "infra/local/mapping/delivery.py",
+        "        first = min(first, places[named])\n",
+        "        first = places[named]\n",
+        (
+            f"{_MAPPING}retries.py::test_02_the_lowest_of_several_failures_is_where_delivery_resumes",
+        ),
+    ),
+    Mutant(
+        "mapping: a name that is not of the batch fails the whole of it",
+        "infra/local/mapping/delivery.py",
+        "named not in places:\n            return _INVALID\n",
+        "named not in places:\n            continue\n",
+        (
+            f"{_MAPPING}retries.py::test_06_one_unknown_name_among_valid_ones_fails_the_whole_batch",
+            f"{_MAPPING}retries.py::test_03_to_06_an_invalid_response_fails_the_whole_batch",
+        ),
+    ),
+    Mutant(
+        "checkpoint: one that was changed is refused",
+        "infra/local/mapping/checkpoint.py",
+        "whole = digest == _digest(kept) and ",
+        "whole = ",
+        (f"{_CHECKPOINT}::test_a_changed_file_is_refused",),
+    ),
+    Mutant(
+        "kinesis: a record that comes late holds the mark back",
+        "infra/local/mapping/kinesis.py",
+        'return self._mark if oldest is None else oldest.before or ""',
+        "return self._mark",
+        (f"{_MAPPING}kinesis.py::test_whatever_was_emitted_reading_on_at_its_mark_loses_nothing",),
+    ),
+)
