@@ -90,6 +90,8 @@ _SECONDS = {
 }
 _PATIENCE = (2.0, 4.0)
 _PAUSE = (0.0, 0.8)
+# What has just begun again has something to lose only once it has worked for a while.
+_PIPELINE_PAUSE = (0.5, 5.0)
 _MOST_REQUESTS = 2
 
 
@@ -157,7 +159,7 @@ def _fault(
         kind=kind,
         target=target,
         lane=_ON_CONSUMERS.get(kind, target),
-        pause=rng.uniform(*_PAUSE),
+        pause=rng.uniform(*(_PIPELINE_PAUSE if kind is Kind.KILL_PIPELINE else _PAUSE)),
         seconds=rng.uniform(*_SECONDS.get(kind, _PATIENCE)),
         requests=rng.randint(1, _MOST_REQUESTS),
         seed=f"{seed}/fault/{number}",
