@@ -54,6 +54,12 @@ def lease_key(entry: str) -> str:
     return "{" + entry + "}" + _LEASE
 
 
+def keys_of(entry: str) -> tuple[str, str]:
+    """Both keys of an entry: all that an invalidation removes."""
+    value = "{" + entry + "}"
+    return value, value + _LEASE
+
+
 def entry_of(key: str) -> str | None:
     """The entry whose value `key` holds; None for a lease or a key that is not ours."""
     entry = key[1:-1]

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 from redis import RedisCluster
 
+from consumers.cache.connection import LEAST_SECONDS
 from shared.cache_client import CACHE_ERRORS, connect
-from shared.cache_keys import lease_key, value_key
-from shared.errors import Unavailable
+from shared.cache_keys import keys_of
+from shared.clock import Deadline
+from shared.errors import Retryable, Unavailable
 
 _HINT = "check that all slots are served and that the nodes' addresses can be reached from here"
 
@@ -26,24 +28,36 @@ class Cluster:
         self._seconds = seconds
         self._client: RedisCluster | None = None
 
-    def unlink(self, entries: Sequence[str], seconds: float) -> None:  # noqa: ARG002 - fixed above
-        """Remove value and lease of each entry, both at one moment.
+    def unlink(
+        self, chunks: Sequence[Sequence[str]], deadline: Deadline
+    ) -> tuple[int, Retryable | None]:
+        """Remove value and lease of each entry, both at one moment; one chunk after the other.
 
-        Raises Unavailable if any server fails; which entries are gone is then unknown, and
-        removing them again does no harm.
+        Says how many chunks, from the first, are sure to be gone, and why the next is not. Of that
+        one and of those behind it, removing them again does no harm.
         """
+        for done, chunk in enumerate(chunks):
+            try:
+                deadline.require(LEAST_SECONDS, "removing entries from the cache")
+                self._remove(chunk)
+            except Retryable as error:
+                return done, error
+        return len(chunks), None
+
+    def ping(self, deadline: Deadline) -> None:
+        """Ask every server that takes writes. Raises Retryable, also if no time is left."""
+        deadline.require(LEAST_SECONDS, "asking the cache")
         try:
-            pipeline = self._connected().pipeline()  # type: ignore[no-untyped-call]
-            for entry in entries:
-                pipeline.execute_command("UNLINK", value_key(entry), lease_key(entry))
-            pipeline.execute()
+            self._connected().ping(target_nodes=RedisCluster.PRIMARIES)
         except CACHE_ERRORS as error:
             raise self._unavailable(error) from error
 
-    def ping(self, seconds: float) -> None:  # noqa: ARG002 - fixed above
-        """Ask every server that takes writes. Raises Unavailable."""
+    def _remove(self, entries: Sequence[str]) -> None:
         try:
-            self._connected().ping(target_nodes=RedisCluster.PRIMARIES)
+            pipeline = self._connected().pipeline()  # type: ignore[no-untyped-call]
+            for entry in entries:
+                pipeline.execute_command("UNLINK", *keys_of(entry))
+            pipeline.execute()
         except CACHE_ERRORS as error:
             raise self._unavailable(error) from error
 

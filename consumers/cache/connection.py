@@ -20,6 +20,10 @@ from shared.errors import InvalidSettings
 
 DEFAULT_PORT = 6379
 CONNECT_SECONDS = 1.0
+# For each answer; and with less time than this nothing is begun. A server at work answers within
+# milliseconds.
+READ_SECONDS = 2.0
+LEAST_SECONDS = 0.25
 # A reply of this length is no reply to what we ask.
 _LONGEST_LINE = 65_536
 
@@ -96,21 +100,32 @@ class Connection:
             self._answers: BinaryIO = self._socket.makefile("rb")
             if endpoint.password:
                 user = [endpoint.username.encode()] if endpoint.username else []
-                self.ask(encode(b"AUTH", *user, endpoint.password.encode()), seconds)
+                self.send(encode(b"AUTH", *user, endpoint.password.encode()), seconds)
+                self.answer(seconds)
             if endpoint.database:
-                self.ask(encode(b"SELECT", b"%d" % endpoint.database), seconds)
+                self.send(encode(b"SELECT", b"%d" % endpoint.database), seconds)
+                self.answer(seconds)
         except BaseException:
             self._socket.close()
             raise
 
-    def ask(self, command: bytes, seconds: float) -> bytes:
-        """Send an encoded command and return its reply, a status or an integer, as text.
+    def send(self, commands: bytes, seconds: float) -> None:
+        """Send encoded commands, one behind the other; each will be answered, in their order.
 
-        Raises TimeoutError if the server is silent for `seconds`, OSError if the connection
-        breaks, Refused if the reply is an error.
+        Raises TimeoutError if the server has not taken them within `seconds`, OSError if the
+        connection breaks. For commands with short answers: none is read before all are sent, so
+        answers that fill the wire would stop the server from reading on.
         """
         self._socket.settimeout(seconds)
-        self._socket.sendall(command)
+        self._socket.sendall(commands)
+
+    def answer(self, seconds: float) -> bytes:
+        """Read the next answer, a status or an integer, as text.
+
+        Raises TimeoutError if the server is silent for `seconds`, OSError if the connection
+        breaks, Refused if the answer is an error.
+        """
+        self._socket.settimeout(seconds)
         line = self._answers.readline(_LONGEST_LINE)
         if not line.endswith(b"\r\n"):
             raise ConnectionResetError("the server closed the connection")

@@ -4,16 +4,19 @@ Pure. Only keys are read, and the customer of an order: what else may be wrong w
 no matter here.
 """
 
-from shared import entities
 from shared.cache_keys import Cached, entry_name
-from shared.entities import Kind
+from shared.codec import RawImage
+from shared.entities import CUSTOMER_INDEX, Kind, item_id, kind_of
 from shared.errors import Malformed
-from shared.records import Image, Record
+from shared.images import raw_images
+from shared.records import Record
 
 # Names of entries (see shared.cache_keys), in a fixed order, none twice.
 Entries = tuple[str, ...]
 
-_CUSTOMER = entities.CUSTOMER_INDEX[1]
+_CUSTOMER = CUSTOMER_INDEX[1]
+# Looked up once: an enum's attribute costs as much as a call.
+_ORDER, _CACHED_ORDER, _CACHED_LIST = Kind.ORDER, Cached.ORDER, Cached.CUSTOMER_ORDERS
 
 
 def project(record: Record) -> Entries | None:
@@ -24,34 +27,38 @@ def project(record: Record) -> Entries | None:
     images, or whose customer, cannot be read: a list would stay stale unnoticed.
     """
     keys = record.keys
-    kind = entities.kind_of(keys)
-    if kind is Kind.ORDER:
-        return _checked(_order_entries(record, entities.item_id(keys, kind)))
+    kind = kind_of(keys)
+    if kind is _ORDER:
+        return _checked(_order_entries(record, item_id(keys, kind)))
     if kind is Kind.SCORE:
-        return _checked((entry_name(Cached.SCORE, entities.item_id(keys, kind)),))
+        return _checked((entry_name(Cached.SCORE, item_id(keys, kind)),))
     if kind is Kind.TOTAL:
-        return _checked((entry_name(Cached.TOTAL, entities.item_id(keys, kind)),))
+        return _checked((entry_name(Cached.TOTAL, item_id(keys, kind)),))
     return None
 
 
 def _order_entries(record: Record, order_id: str) -> Entries:
-    order = entry_name(Cached.ORDER, order_id)
-    old, new = record.require_images()
+    order = entry_name(_CACHED_ORDER, order_id)
+    old, new = raw_images(record)
     before, after = _customer_of(old), _customer_of(new)
     if before is None or before == after:
-        return (order,) if after is None else (order, entry_name(Cached.CUSTOMER_ORDERS, after))
-    left = entry_name(Cached.CUSTOMER_ORDERS, before)
+        return (order,) if after is None else (order, entry_name(_CACHED_LIST, after))
+    left = entry_name(_CACHED_LIST, before)
     if after is None:
         return (order, left)
-    return (order, left, entry_name(Cached.CUSTOMER_ORDERS, after))
+    return (order, left, entry_name(_CACHED_LIST, after))
 
 
-def _customer_of(image: Image | None) -> str | None:
+def _customer_of(image: RawImage | None) -> str | None:
     """The order's customer; None if there is no image, or the order has no customer."""
-    value = image.raw.get(_CUSTOMER) if image is not None else None
-    if value is None:
+    if image is None:
         return None
-    customer = value.get("S") if value.__class__ is dict else None
+    try:
+        customer = image[_CUSTOMER]["S"]
+    except (KeyError, TypeError):
+        if image.get(_CUSTOMER) is None:
+            return None
+        customer = None
     if customer.__class__ is str and customer:
         return customer
     raise Malformed(

@@ -4,11 +4,10 @@ Removing is idempotent and needs no order, so repeats and reordered records do n
 entry that many records of a batch name is removed once.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from typing import Protocol
 
-from consumers.cache.connection import Endpoint
+from consumers.cache.connection import READ_SECONDS, Endpoint
 from consumers.cache.projection import Entries
 from consumers.cache.single import SingleServer
 from shared.clock import Deadline
@@ -17,20 +16,22 @@ from shared.runtime import WriteResult
 from shared.settings import Settings
 
 MAX_KEYS = 500
-_KEYS_PER_ENTRY = 2
-READ_SECONDS = 2.0
-# Below this nothing is begun: a server at work answers within milliseconds.
-_LEAST_SECONDS = 0.25
+_CHUNK = MAX_KEYS // 2  # entries, of two keys each
 
 
 class Store(Protocol):
     """A cache, however many servers it is."""
 
-    def unlink(self, entries: Sequence[str], seconds: float) -> None:
-        """Remove value and lease of each entry; raises Unavailable if it is not sure of all."""
+    def unlink(
+        self, chunks: Sequence[Sequence[str]], deadline: Deadline
+    ) -> tuple[int, Retryable | None]:
+        """Remove value and lease of each entry. Begins nothing that the deadline has no time for.
 
-    def ping(self, seconds: float) -> None:
-        """Raises Unavailable unless every server that takes writes answers."""
+        Says how many chunks, from the first, are sure to be gone, and why the next is not.
+        """
+
+    def ping(self, deadline: Deadline) -> None:
+        """Raises Retryable unless every server that takes writes answers."""
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -54,28 +55,22 @@ class CacheSink:
         for index, entries in enumerate(operations):
             for entry in entries:
                 first.setdefault(entry, index)
-        for chunk in _chunks(first):
-            try:
-                deadline.require(_LEAST_SECONDS, "removing entries from the cache")
-                self._store.unlink(chunk, min(READ_SECONDS, deadline.remaining()))
-            except Retryable as error:
-                return WriteResult(unavailable={first[chunk[0]]: error})
-        return WriteResult()
+        if not first:
+            return WriteResult()
+        names = list(first)
+        chunks = [names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK)]
+        done, error = self._store.unlink(chunks, deadline)
+        if error is None:
+            return WriteResult()
+        return WriteResult(unavailable={first[chunks[done][0]]: error})
 
     def probe(self, deadline: Deadline) -> None:
         """PING. Raises Retryable if the cache would take no write now."""
-        deadline.require(_LEAST_SECONDS, "asking the cache")
-        self._store.ping(min(READ_SECONDS, deadline.remaining()))
+        self._store.ping(deadline)
 
     def close(self) -> None:
         """Let go of all connections; a Lambda function keeps them for its life."""
         self._store.close()
-
-
-def _chunks(entries: dict[str, int]) -> Iterator[list[str]]:
-    names = iter(entries)
-    while chunk := list(islice(names, MAX_KEYS // _KEYS_PER_ENTRY)):
-        yield chunk
 
 
 def open_sink(settings: Settings) -> CacheSink:

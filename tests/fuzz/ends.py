@@ -12,9 +12,12 @@ from typing import Any
 import orjson
 
 from consumers.cache.connection import encode
+from consumers.cache.single import unlink_command
 from consumers.search.connection import Answer
 from shared.archive_compression import lines_of
-from shared.cache_keys import lease_key, value_key
+from shared.cache_keys import keys_of
+from shared.clock import Deadline
+from shared.errors import Retryable
 from shared.parking import MAX_MESSAGE_BYTES, MAX_MESSAGES
 
 # What SQS takes in a message's body (API reference, SendMessage): XML's characters.
@@ -96,15 +99,19 @@ class MemoryCache:
     def __init__(self) -> None:
         self.names: set[str] = set()
 
-    def unlink(self, entries: Sequence[str], seconds: float) -> None:
-        assert seconds > 0
-        assert 1 <= len(entries) <= 250
-        keys = [key(entry).encode() for entry in entries for key in (value_key, lease_key)]
-        assert encode(b"UNLINK", *keys).startswith(b"*%d\r\n" % (len(keys) + 1))
-        self.names.update(entries)
+    def unlink(
+        self, chunks: Sequence[Sequence[str]], deadline: Deadline
+    ) -> tuple[int, Retryable | None]:
+        assert deadline.remaining() > 0
+        for entries in chunks:
+            assert 1 <= len(entries) <= 250
+            keys = [key.encode() for entry in entries for key in keys_of(entry)]
+            assert unlink_command(entries) == encode(b"UNLINK", *keys)
+            self.names.update(entries)
+        return len(chunks), None
 
-    def ping(self, seconds: float) -> None:
-        assert seconds > 0
+    def ping(self, deadline: Deadline) -> None:
+        assert deadline.remaining() > 0
 
     def close(self) -> None:
         pass

@@ -82,16 +82,16 @@ CONSUMERS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "cache: an invalidation ends the lease",
-        "consumers/cache/single.py",
-        "keys += (value_key(entry).encode(), lease_key(entry).encode())",
-        "keys += (value_key(entry).encode(),)",
+        "shared/cache_keys.py",
+        "    return value, value + _LEASE\n",
+        "    return value, value\n",
         ("tests/contract/cache/test_cache_reader.py::test_an_invalidation_beats_a_slow_reader",),
     ),
     Mutant(
         "cache: an order that moves clears the list that it left",
         "consumers/cache/projection.py",
-        "    return (order, left, entry_name(Cached.CUSTOMER_ORDERS, after))",
-        "    return (order, entry_name(Cached.CUSTOMER_ORDERS, after))",
+        "    return (order, left, entry_name(_CACHED_LIST, after))",
+        "    return (order, entry_name(_CACHED_LIST, after))",
         ("tests/unit/consumers/cache/test_projection.py",),
     ),
     # metrics

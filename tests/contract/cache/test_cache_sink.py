@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 import pytest
@@ -15,7 +15,7 @@ from consumers.cache.sink import CacheSink, open_sink
 from infra.local.servers.server import Server
 from shared.cache_keys import lease_key, value_key
 from shared.clock import Deadline
-from shared.errors import DeadlineNear, Unavailable
+from shared.errors import DeadlineNear, Retryable, Unavailable
 from shared.settings import Settings
 
 LONG = 60.0
@@ -43,11 +43,12 @@ def through(server: Server, answers: int) -> Iterator[str]:
     def carry() -> None:
         client, _ = listener.accept()
         with client, socket.create_connection(("127.0.0.1", server.port)) as real:
+            asked = b""
             for _ in range(answers):
-                asked = client.recv(1 << 20)
-                while asked and not _is_whole(asked):
+                while (end := _end_of_first(asked)) is None:
                     asked += client.recv(1 << 20)
-                real.sendall(asked)
+                real.sendall(asked[:end])
+                asked = asked[end:]
                 client.sendall(real.recv(1 << 16))
             client.recv(1 << 20)  # the next is taken, and never answered
         listener.close()  # nor is anybody let in again
@@ -59,10 +60,17 @@ def through(server: Server, answers: int) -> Iterator[str]:
     assert not thread.is_alive()
 
 
-def _is_whole(command: bytes) -> bool:
-    """Whether an UNLINK has arrived in full: as many parts as it announces."""
-    head, _, rest = command.partition(b"\r\n")
-    return rest.count(b"\r\n") == 2 * int(head[1:])
+def _end_of_first(commands: bytes) -> int | None:
+    """Where the first UNLINK ends; None if less has arrived than the parts that it announces."""
+    head, newline, _ = commands.partition(b"\r\n")
+    if not newline:
+        return None
+    end = len(head) + 2
+    for _ in range(2 * int(head[1:])):
+        end = commands.find(b"\r\n", end) + 2
+        if end < 2:
+            return None
+    return end
 
 
 def test_values_and_leases_go_and_nothing_else(cache: Redis, sink: CacheSink) -> None:
@@ -127,6 +135,93 @@ def test_a_wire_that_breaks_midway_names_the_first_record_not_done(
     assert cache.exists(value_key(f"order:o-{250 * answered}"))
 
 
+@contextmanager
+def talking(*connections: Sequence[tuple[int, bytes]]) -> Iterator[str]:
+    """A server that, on each connection, reads so many commands, says so much, and so on.
+
+    It hangs up after the last, and has read no more than it was told to.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk() -> None:
+            for steps in connections:
+                client, _ = listener.accept()
+                asked = b""
+                with client:
+                    for commands, answer in steps:
+                        for _ in range(commands):
+                            while (end := _end_of_first(asked)) is None:
+                                more = client.recv(1 << 20)
+                                if not more:
+                                    return
+                                asked += more
+                            asked = asked[end:]
+                        client.sendall(answer)
+                    assert asked == b"", "more was asked than expected"
+                    client.shutdown(socket.SHUT_WR)
+
+        thread = threading.Thread(target=talk, daemon=True)
+        thread.start()
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(LONG)
+        assert not thread.is_alive()
+
+
+def write_names(sink: CacheSink, count: int) -> dict[int, Retryable]:
+    return dict(sink.write([(name,) for name in names(count)], Deadline(LONG)).unavailable)
+
+
+def test_all_commands_of_a_batch_are_sent_before_the_first_answer() -> None:
+    """The chunks of a batch wait once for the way there and back, not once each."""
+    with (
+        talking([(4, b":500\r\n" * 4)]) as url,
+        closing(CacheSink(SingleServer(Endpoint.parse(url)))) as sink,
+    ):
+        assert write_names(sink, 1_000) == {}
+
+
+def test_a_command_refused_midway_is_where_redelivery_starts() -> None:
+    """Answers behind it are not taken for those of the next batch, which comes from elsewhere."""
+    refused = b":500\r\n-OOM command not allowed\r\n:500\r\n:500\r\n"
+    with (
+        talking([(4, refused)], [(1, b"-READONLY\r\n")]) as url,
+        closing(CacheSink(SingleServer(Endpoint.parse(url)))) as sink,
+    ):
+        ((index, error),) = write_names(sink, 1_000).items()
+        assert (index, "OOM" in str(error)) == (250, True)
+        ((index, error),) = write_names(sink, 1).items()
+        assert (index, "READONLY" in str(error)) == (0, True)
+
+
+def test_only_what_a_lost_connection_left_unanswered_is_sent_again() -> None:
+    first = [(1, b":2\r\n"), (4, b":500\r\n" * 2)]
+    with (
+        talking(first, [(2, b":500\r\n" * 2)]) as url,
+        closing(CacheSink(SingleServer(Endpoint.parse(url)))) as sink,
+    ):
+        assert write_names(sink, 1) == {}
+        assert write_names(sink, 1_000) == {}
+
+
+def test_answers_that_stop_coming_name_the_first_chunk_without_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        accepted: list[socket.socket] = []
+
+        def talk() -> None:
+            accepted.append(listener.accept()[0])
+            accepted[0].sendall(b":500\r\n" * 3)
+
+        thread = threading.Thread(target=talk, daemon=True)
+        thread.start()
+        url = f"redis://127.0.0.1:{listener.getsockname()[1]}"
+        with closing(CacheSink(SingleServer(Endpoint.parse(url)))) as sink:
+            operations = [(name,) for name in names(1_000)]
+            ((index, error),) = sink.write(operations, Deadline(0.5)).unavailable.items()
+        thread.join(LONG)
+        accepted[0].close()
+    assert (index, "TimeoutError" in str(error)) == (750, True)
+
+
 def test_a_server_that_is_gone_and_comes_back(own_server: Server) -> None:
     with closing(CacheSink(SingleServer(Endpoint.parse(own_server.url)))) as sink:
         _stop_and_start(own_server, sink)
@@ -176,9 +271,10 @@ def test_a_server_that_is_silent_is_waited_for_once(answers: int) -> None:
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         for _ in range(answers):
-            store.unlink(["order:a"], LONG)
-        with pytest.raises(Unavailable, match="TimeoutError"):
-            store.unlink(["order:a"], 0.2)
+            assert store.unlink([["order:a"]], Deadline(LONG)) == (1, None)
+        done, error = store.unlink([["order:a"]], Deadline(0.4))
+        assert (done, type(error)) == (0, Unavailable)
+        assert "TimeoutError" in str(error)
         thread.join(LONG)
         accepted[0].close()
         silent.settimeout(0.05)
@@ -254,13 +350,14 @@ def test_a_server_that_is_no_cache(cache_server: Server) -> None:
         url = f"redis://127.0.0.1:{other.getsockname()[1]}"
         for _ in range(2):
             with pytest.raises(Unavailable, match="ConnectionAbortedError"):
-                SingleServer(Endpoint.parse(url)).ping(LONG)
+                SingleServer(Endpoint.parse(url)).ping(Deadline(LONG))
         thread.join(LONG)
 
 
 def test_an_error_is_told_by_its_code_alone(cache_server: Server) -> None:
     connection = Connection(Endpoint.parse(cache_server.url), LONG)
     with pytest.raises(Refused) as caught:
-        connection.ask(encode(b"SECRET-COMMAND", b"ada@example.org"), LONG)
+        connection.send(encode(b"SECRET-COMMAND", b"ada@example.org"), LONG)
+        connection.answer(LONG)
     connection.close()
     assert str(caught.value) == "ERR"

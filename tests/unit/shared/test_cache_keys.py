@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cache_keys import Cached, entry_name, entry_of, lease_key, split_name, value_key
+from shared.cache_keys import (
+    Cached,
+    entry_name,
+    entry_of,
+    keys_of,
+    lease_key,
+    split_name,
+    value_key,
+)
 
 KINDS = st.sampled_from(Cached)
 # Any text, and much of what could confuse a key made of colons and braces.
@@ -30,6 +38,13 @@ def test_the_keys_of_an_order() -> None:
         "{order:123}",
         "{order:123}:lease",
     )
+    assert keys_of(entry) == ("{order:123}", "{order:123}:lease")
+
+
+@given(KINDS, IDS)
+def test_an_invalidation_removes_the_keys_that_readers_use(kind: Cached, identity: str) -> None:
+    entry = entry_name(kind, identity)
+    assert keys_of(entry) == (value_key(entry), lease_key(entry))
 
 
 def test_the_slot_is_the_specifications() -> None:
