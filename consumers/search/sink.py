@@ -16,9 +16,11 @@ from shared.errors import Retryable
 from shared.runtime import WriteResult
 from shared.settings import Settings
 
-# A bulk request is not begun with less time than this, nor waited for longer than that.
+# A bulk request is not begun with less time than this, nor waited for longer than that: a cluster
+# at work answers within a second, and one that hangs must not hold the records for longer. What
+# it was sent is redelivered then, and meets its own version as a conflict.
 LEAST_SECONDS = 2.0
-MOST_SECONDS = 30.0
+MOST_SECONDS = 10.0
 
 
 def open_sink(settings: Settings) -> "SearchSink":

@@ -356,8 +356,8 @@ def test_a_server_that_is_no_cache(cache_server: Server) -> None:
 
 def test_an_error_is_told_by_its_code_alone(cache_server: Server) -> None:
     connection = Connection(Endpoint.parse(cache_server.url), LONG)
+    connection.send(encode(b"SECRET-COMMAND", b"ada@example.org"), LONG)
     with pytest.raises(Refused) as caught:
-        connection.send(encode(b"SECRET-COMMAND", b"ada@example.org"), LONG)
         connection.answer(LONG)
     connection.close()
     assert str(caught.value) == "ERR"

@@ -14,7 +14,7 @@ import pytest
 from consumers.search import bulk
 from consumers.search.connection import Connection
 from consumers.search.projection import Operation
-from consumers.search.sink import SearchSink, open_sink
+from consumers.search.sink import MOST_SECONDS, SearchSink, open_sink
 from shared.clock import Deadline
 from shared.errors import DeadlineNear, InvalidSettings, Unavailable
 from shared.runtime import WriteResult
@@ -185,6 +185,19 @@ def test_a_server_that_stalls_is_left_within_the_deadline(monkeypatch: pytest.Mo
     monkeypatch.setattr("consumers.search.sink.LEAST_SECONDS", 0.1)
     result, _ = run(lambda _: Reply(stall=True), operation("a"), seconds=0.5)
     assert "TimeoutError" in result.unavailable[0].reason
+
+
+def test_a_server_that_stalls_holds_a_batch_no_longer_than_ten_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However much time is left. The ten seconds are shortened here, the rest is as it runs."""
+    assert MOST_SECONDS == 10
+    monkeypatch.setattr("consumers.search.sink.MOST_SECONDS", 0.3)
+    began = time.monotonic()
+    result, server = run(lambda _: Reply(stall=True), operation("a"), operation("b"))
+    assert time.monotonic() - began < 30
+    assert "TimeoutError" in result.unavailable[0].reason
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
