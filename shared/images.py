@@ -22,4 +22,7 @@ def raw_images(record: Record) -> tuple[RawImage | None, RawImage | None]:
         return old, None
     # Something is wrong: the record says what.
     before, after = record.require_images()
-    return before and before.raw, after and after.raw
+    return (
+        None if before is None else before.raw,
+        None if after is None else after.raw,
+    )

@@ -26,15 +26,17 @@ from consumers.metrics.reading import (
 )
 from consumers.metrics.series import STARTED, Sample, orders_paid_by, scores_at
 from consumers.metrics.workflow import ENDED, RETRIED, STEP_ENDED
-from shared import entities
 from shared.codec import RawImage
-from shared.entities import Kind
+from shared.entities import PARTITION_KEY, Kind, key_text, kind_of
 from shared.errors import Malformed
+from shared.images import raw_images
 from shared.records import Record
 
 # A key has 2,048 bytes at most, an eventID 32 digits. A hundred of them share one line of metrics,
 # of which CloudWatch Logs takes 1 MB.
 _MAX_ID_CHARACTERS = 2_048 + 256
+# Looked up once: an enum's attribute costs as much as a call.
+_ORDER, _SCORE = Kind.ORDER, Kind.SCORE
 
 
 class Counted(NamedTuple):
@@ -59,16 +61,16 @@ def project(record: Record) -> Counted | None:
     if record.event_name == "REMOVE":
         return None
     keys = record.keys
-    kind = entities.kind_of(keys)
-    if kind is Kind.ORDER:
+    kind = kind_of(keys)
+    if kind is _ORDER:
         samples = _order_samples(record)
-    elif kind is Kind.SCORE and record.event_name == "INSERT":
+    elif kind is _SCORE and record.event_name == "INSERT":
         samples = _score_samples(record)
     else:
         return None
     if not samples:
         return None
-    event_id, item = record.event_id, entities.key_text(keys, entities.PARTITION_KEY)
+    event_id, item = record.event_id, key_text(keys, PARTITION_KEY)
     if len(event_id) + len(item) > _MAX_ID_CHARACTERS:
         raise Malformed(
             "an id is longer than any that DynamoDB stores",
@@ -80,23 +82,23 @@ def project(record: Record) -> Counted | None:
 
 
 def _order_samples(record: Record) -> tuple[Sample, ...]:
-    old, new = record.require_images()
+    old, new = raw_images(record)
     assert new is not None  # not a REMOVE
-    status = text_of(new.raw, "status")
+    status = text_of(new, "status")
     if old is None:
         created: tuple[Sample, ...] = (
             (STARTED, 1.0),
-            (orders_paid_by(text_of(new.raw, "paymentMethod")), number_of(new.raw, "totalAmount")),
+            (orders_paid_by(text_of(new, "paymentMethod")), number_of(new, "totalAmount")),
         )
-        return created + _ended(status, new.raw)
-    before = text_of(old.raw, "status")
-    if before == status and (status not in RETRIED or retry_count(old.raw) == retry_count(new.raw)):
+        return created + _ended(status, new)
+    before = text_of(old, "status")
+    if before == status and (status not in RETRIED or retry_count(old) == retry_count(new)):
         return ()
     step = STEP_ENDED.get((before, status))
     samples: tuple[Sample, ...] = ()
     if step is not None:
-        samples = ((step, milliseconds_between(updated_at(old.raw), updated_at(new.raw))),)
-    return samples if before in ENDED else samples + _ended(status, new.raw)
+        samples = ((step, milliseconds_between(updated_at(old), updated_at(new))),)
+    return samples if before in ENDED else samples + _ended(status, new)
 
 
 def _ended(status: str, image: RawImage) -> tuple[Sample, ...]:
@@ -107,9 +109,9 @@ def _ended(status: str, image: RawImage) -> tuple[Sample, ...]:
 
 
 def _score_samples(record: Record) -> tuple[Sample, ...]:
-    _, new = record.require_images()
+    _, new = raw_images(record)
     assert new is not None  # an INSERT
-    return ((scores_at(text_of(new.raw, "difficulty")), number_of(new.raw, "Score")),)
+    return ((scores_at(text_of(new, "difficulty")), number_of(new, "Score")),)
 
 
 def _check_utf8(text: str) -> None:

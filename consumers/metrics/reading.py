@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.codec import RawImage, decode_number
+from shared.doubles import nearest_double
 from shared.emf import MAX_MAGNITUDE
 from shared.errors import Malformed
 
@@ -19,7 +20,10 @@ _LAST_MS = 253_402_300_800_000
 
 def text_of(image: RawImage, name: str) -> str:
     """A string that is not empty."""
-    text = _body(image.get(name), "S")
+    try:
+        text = image[name]["S"]
+    except (KeyError, TypeError):
+        text = None
     if text.__class__ is not str or not text:
         raise _malformed(name, "absent, empty or no string")
     return text
@@ -27,12 +31,10 @@ def text_of(image: RawImage, name: str) -> str:
 
 def number_of(image: RawImage, name: str) -> float:
     """A number as the nearest double, which is what CloudWatch keeps."""
-    text = _body(image.get(name), "N")
     try:
-        decode_number(text)  # takes exactly what DynamoDB can have stored
+        value = nearest_double(_body(image.get(name), "N"))
     except Malformed:
         raise _malformed(name, "absent, or no number that DynamoDB stores") from None
-    value = float(text)
     if not -MAX_MAGNITUDE <= value <= MAX_MAGNITUDE:
         raise _malformed(name, "a number beyond 2^360, which CloudWatch refuses")
     return value
@@ -40,7 +42,7 @@ def number_of(image: RawImage, name: str) -> float:
 
 def milliseconds_between(before: datetime, after: datetime) -> float:
     """A duration; 0 where the clocks of two writers disagree on the order."""
-    return max(0.0, (after - before) / _MILLISECOND)
+    return (after - before) / _MILLISECOND if after > before else 0.0
 
 
 def updated_at(image: RawImage) -> datetime:
@@ -61,17 +63,22 @@ def retry_count(image: RawImage) -> Any:
 
 def _time(image: RawImage, name: str) -> datetime:
     """A time of `metadata`: ISO 8601, UTC unless it says otherwise, or a number of ms."""
+    try:
+        moment = datetime.fromisoformat(image["metadata"]["M"][name]["S"])
+    except (KeyError, TypeError, ValueError):
+        moment = _from_milliseconds(image, name)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _from_milliseconds(image: RawImage, name: str) -> datetime:
+    """The time, as a number; also the error for what is neither that nor a text."""
     metadata = _body(image.get("metadata"), "M")
     value = metadata.get(name) if metadata.__class__ is dict else None
-    iso = _body(value, "S")
     try:
-        if iso.__class__ is str:
-            moment = datetime.fromisoformat(iso)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         milliseconds = decode_number(_body(value, "N"))
-        if 0 <= milliseconds < _LAST_MS:
+        if _body(value, "S") is None and 0 <= milliseconds < _LAST_MS:
             return _EPOCH + int(milliseconds) * _MILLISECOND
-    except (ValueError, Malformed):
+    except Malformed:
         pass  # said below, in one way for all
     raise _malformed(f"metadata.{name}", "absent, or neither an ISO 8601 time nor milliseconds")
 

@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 
 from consumers.search.index import DELETED, DELETED_AT, FIELDS, ID, MAX_ID_BYTES, MAX_TERM_BYTES
-from shared.codec import RawImage, decode_number
+from shared.codec import RawImage
+from shared.doubles import nearest_double
 from shared.entities import SEARCHED_ATTRIBUTES
 from shared.errors import Malformed
 
@@ -82,11 +83,10 @@ def _number(where: str, field: str) -> _Reader:
     def read(value: Any, document: Document) -> None:
         if value.__class__ is dict and len(value) == 1 and "N" in value:
             try:
-                decode_number(value["N"])
+                # For finding and showing; the exact decimal stays in the table.
+                document[field] = nearest_double(value["N"])
             except Malformed:
                 raise _malformed(where, "number (N)") from None
-            # For finding and showing; the exact decimal stays in the table.
-            document[field] = float(value["N"])
             return
         _require_null(value, where, "number (N)")
 
@@ -116,7 +116,10 @@ def _list(where: str, read_member: _Reader) -> _Reader:
                     found: Document = {}
                     read_member(member, found)
                     for field, text in found.items():
-                        document.setdefault(field, []).append(text)
+                        if field in document:
+                            document[field].append(text)
+                        else:
+                            document[field] = [text]
                 return
         _require_null(value, where, "list (L)")
 

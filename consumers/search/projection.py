@@ -3,9 +3,12 @@
 from typing import NamedTuple
 
 from consumers.search.document import order_document, tombstone
-from shared import entities
-from shared.entities import Kind
+from shared.entities import Kind, item_id, kind_of, version_of
+from shared.images import raw_images
 from shared.records import Record
+
+# Looked up once: an enum's attribute costs as much as a call.
+_ORDER = Kind.ORDER
 
 
 class Operation(NamedTuple):
@@ -34,17 +37,17 @@ def project(record: Record) -> Operation | None:
     the order back. Raises Malformed, naming the attribute, for what cannot be indexed.
     """
     keys = record.keys
-    if entities.kind_of(keys) is not Kind.ORDER:
+    if kind_of(keys) is not _ORDER:
         return None
-    order_id = entities.item_id(keys, Kind.ORDER)
-    old, new = record.require_images()
-    image = new or old
-    assert image is not None  # require_images
-    version = entities.version_of(image.raw)
+    order_id = item_id(keys, _ORDER)
+    old, new = raw_images(record)
     if new is None:
+        assert old is not None  # raw_images
+        version = version_of(old)
         document = tombstone(order_id, record.created_ms)
         version = None if version is None else version + 1
     else:
-        document = order_document(order_id, new.raw)
+        version = version_of(new)
+        document = order_document(order_id, new)
     own = version is not None
     return Operation(order_id, record.created_us if version is None else version, own, document)
