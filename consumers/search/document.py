@@ -5,6 +5,7 @@ whatever else is wrong with an order, it is still found. An attribute that is ab
 its field out; one of another type makes the record Malformed, as its order would be found wrongly.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -65,16 +66,20 @@ def _check_length(what: str, text: str, limit: int) -> None:
 
 
 def _text(where: str, field: str, exact: bool) -> _Reader:
+    # What is found by words may be of any length: no word is over 255 characters.
+    short = MAX_TERM_BYTES // 4 if exact else sys.maxsize
+
     def read(value: Any, document: Document) -> None:
-        if value.__class__ is dict and len(value) == 1:
-            text = value.get("S")
-            if text.__class__ is str:
-                # What is found by words may be of any length: no word is over 255 characters.
-                if exact and len(text) * 4 > MAX_TERM_BYTES:
-                    _check_length(where, text, MAX_TERM_BYTES)
-                document[field] = text
-                return
-        _require_null(value, where, "string (S)")
+        try:
+            text = value["S"]
+        except (KeyError, TypeError):
+            text = None
+        if text.__class__ is str and len(value) == 1:
+            if len(text) > short:
+                _check_length(where, text, MAX_TERM_BYTES)
+            document[field] = text
+        else:
+            _require_null(value, where, "string (S)")
 
     return read
 
@@ -95,14 +100,16 @@ def _number(where: str, field: str) -> _Reader:
 
 def _map(where: str, readers: tuple[tuple[str, _Reader], ...]) -> _Reader:
     def read(value: Any, document: Document) -> None:
-        if value.__class__ is dict and len(value) == 1:
-            members = value.get("M")
-            if members.__class__ is dict:
-                for name, read_member in readers:
-                    if name in members:
-                        read_member(members[name], document)
-                return
-        _require_null(value, where, "map (M)")
+        try:
+            members = value["M"]
+        except (KeyError, TypeError):
+            members = None
+        if members.__class__ is dict and len(value) == 1:
+            for name, read_member in readers:
+                if name in members:
+                    read_member(members[name], document)
+        else:
+            _require_null(value, where, "map (M)")
 
     return read
 
