@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("consumers", "dashboards", "infra", "ops", "shared")
+PACKAGES = ("bench", "consumers", "dashboards", "infra", "ops", "shared")
 # Hidden folders hold tools' caches and Fanout's own state; these two are ours.
 OURS = frozenset({".ci", ".github"})
 GENERATED = frozenset({"__pycache__", "build", "dist", "node_modules", "target"})

@@ -1,0 +1,138 @@
+"""The five handlers against their baselines: batches of 10 to 10,000 records.
+
+Both sides run as in Lambda, telemetry included, each in its own process, in turns; both write to
+the loopback servers, and before anything is timed both must have written the same.
+"""
+
+from dataclasses import dataclass
+
+from bench.figures import Figure, Scale
+from bench.loopback import Loopback
+from bench.sameness import form_of, require_same
+from bench.side import Compared, Side, compare, give, lambda_environment
+from bench.workload import prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a consumer should reach at 1,000 records, and below what the guard fails."""
+
+    at_least: float
+    floor: float
+
+
+GOALS = {
+    "audit": Goal(9.0, 1.5),
+    "metrics": Goal(35.0, 1.5),
+    "cache": Goal(18.0, 1.5),
+    "search": Goal(6.0, 1.5),
+    "totals": Goal(12.0, 1.5),
+}
+JUDGED = 1_000
+SIZES = (10, 100, 1_000, 10_000)
+# A batch of 10,000 may cost as much per record as one of 100: what is over that is noise.
+_GROWTH = 1.0
+# How often each side is called in a turn, and how many turns it has, by the size of the batch.
+_CALLS = {10: 60, 100: 20, 1_000: 5, 10_000: 1}
+_ROUNDS = {10: 7, 100: 7, 1_000: 9, 10_000: 5}
+_SHORT_ROUNDS, _SHORT_CALLS = 5, 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    """Of one call, which is not timed."""
+
+    calls: int
+    size: int
+    peak: int
+
+
+def measure(scale: Scale) -> list[Figure]:
+    """Measure all consumers. Raises Different if the two sides do not write the same."""
+    found: list[Figure] = []
+    with Loopback() as loopback:
+        for consumer in GOALS:
+            found += measure_consumer(consumer, scale, loopback)
+    return found
+
+
+def measure_consumer(consumer: str, scale: Scale, loopback: Loopback) -> list[Figure]:
+    """The figures of one consumer."""
+    environment = lambda_environment(loopback, consumer)
+    found: list[Figure] = []
+    costs: dict[int, float] = {}
+    with (
+        Side(f"consumers.{consumer}.handler:handler", environment) as ours,
+        Side(f"bench.baseline.{consumer}:handler", environment) as theirs,
+    ):
+        for records in (JUDGED,) if scale is Scale.SHORT else SIZES:
+            name = _name(consumer, records)
+            give(name, prepared(consumer, records), (ours, theirs))
+            usage = _check(consumer, name, loopback, (ours, theirs))
+            if scale is Scale.SHORT:
+                rounds, calls = _SHORT_ROUNDS, _SHORT_CALLS
+            else:
+                rounds, calls = _ROUNDS[records], _CALLS[records]
+            compared = compare(ours, theirs, name, rounds=rounds, calls=calls)
+            costs[records] = compared.ours / records
+            found.append(_figure(consumer, records, compared, usage))
+    if len(costs) > 1:
+        found.append(_growth(consumer, costs))
+    return found
+
+
+def _name(consumer: str, records: int) -> str:
+    return f"{consumer}, {records:,} records"
+
+
+def _check(
+    consumer: str, name: str, loopback: Loopback, sides: tuple[Side, Side]
+) -> tuple[_Usage, _Usage]:
+    """Both sides handle the same event: they must write the same. Tells what it took each."""
+    forms, usages = [], []
+    for side in sides:
+        loopback.take(keep=True)
+        printed = side.ask("show", name=name)["printed"]
+        sent = loopback.take()
+        forms.append(form_of(consumer, sent.bodies, printed))
+        size = sent.size if sent.calls else len(printed.encode())
+        usages.append(_Usage(sent.calls, size, side.ask("peak", name=name)["bytes"]))
+    require_same(consumer, *forms)
+    return usages[0], usages[1]
+
+
+def _figure(
+    consumer: str, records: int, compared: Compared, usages: tuple[_Usage, _Usage]
+) -> Figure:
+    judged = records == JUDGED
+    ours, theirs = usages
+    return Figure(
+        suite="handlers",
+        name=_name(consumer, records),
+        value=compared.ratio,
+        unit="x",
+        at_least=GOALS[consumer].at_least if judged else None,
+        floor=GOALS[consumer].floor if judged else None,
+        detail={
+            "ours µs/record": compared.ours / records * 1e6,
+            "baseline µs/record": compared.theirs / records * 1e6,
+            "ours CPU µs/record": compared.ours_cpu / records * 1e6,
+            "baseline CPU µs/record": compared.theirs_cpu / records * 1e6,
+            "ours peak kB": ours.peak / 1000,
+            "baseline peak kB": theirs.peak / 1000,
+            "ours calls": ours.calls,
+            "baseline calls": theirs.calls,
+            "ours kB sent": ours.size / 1000,
+            "baseline kB sent": theirs.size / 1000,
+        },
+    )
+
+
+def _growth(consumer: str, costs: dict[int, float]) -> Figure:
+    return Figure(
+        suite="handlers",
+        name=f"{consumer}, cost per record at 10,000 / at 100",
+        value=costs[10_000] / costs[100],
+        unit="of the cost",
+        at_most=_GROWTH,
+    )
