@@ -30,7 +30,7 @@ TYPED := $(wildcard shared consumers infra dashboards ops bench tests)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint format lock wheels synth deploy simulate chaos chaos-each fuzz mutate clean
+.PHONY: help install demo test lint format lock bench wheels synth deploy simulate chaos chaos-each fuzz mutate clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ synth: $(DEV_STAMP) $(WHEELS_STAMP) ## Make the CloudFormation templates of STAG
 
 deploy: synth ## Deploy STAGE to the AWS account that you are signed in to (docs/aws.md)
 	$(BIN)/python -m infra.aws.engine npx --yes aws-cdk@$(CDK_CLI) deploy --app build/cdk.out --all $(ARGS)
+
+bench: $(DEV_STAMP) ## Measure everything against honest baselines; keep the figures and the plot
+	$(BIN)/python -m bench run --keep --plot $(ARGS)
 
 simulate: $(DEV_STAMP) ## Simulate a day of the event source mapping: reshardings, faults, kills
 	$(BIN)/python -m tests.simulation.day $(ARGS)

@@ -13,11 +13,11 @@ from shared.records import Image, Record
 
 Change = dict[str, Any]
 
-_RECORDS = 500
-_ROUNDS = {Scale.SHORT: 7, Scale.FULL: 15}
-_CALLS = 5
+_RECORDS = 200
+_ROUNDS = {Scale.SHORT: 7, Scale.FULL: 21}
+_CALLS = 4
 _THREE = ("status", "totalAmount", "createdAt")
-_IMAGES = ("OldImage", "NewImage")
+IMAGES = ("OldImage", "NewImage")
 
 
 def measure(scale: Scale) -> list[Figure]:
@@ -86,7 +86,7 @@ def changes(path: str) -> Callable[[int], list[Change]]:
 def texts(path: str) -> Callable[[int], list[bytes]]:
     """The JSON of both images of each change."""
     found = [
-        orjson.dumps({name: change[name] for name in _IMAGES if name in change})
+        orjson.dumps({name: change[name] for name in IMAGES if name in change})
         for change in changes(path)(0)
     ]
     return lambda _: found
@@ -95,7 +95,7 @@ def texts(path: str) -> Callable[[int], list[bytes]]:
 def both_images(given: list[Change], _: Any) -> None:
     """Decode both images of each change in full."""
     for change in given:
-        for name in _IMAGES:
+        for name in IMAGES:
             if name in change:
                 Image(change[name]).decode()
 
@@ -104,7 +104,7 @@ def three_attributes(given: list[Change], _: Any) -> None:
     """Decode three attributes of both images."""
     first, second, third = _THREE
     for change in given:
-        for name in _IMAGES:
+        for name in IMAGES:
             if name in change:
                 image = Image(change[name])
                 _ = image[first], image[second], image[third]

@@ -17,6 +17,7 @@ import tracemalloc
 from typing import Any, BinaryIO
 
 _LONGEST_TRACEBACK = 3_000
+_SHOWN = 10**9
 
 
 class Context:
@@ -73,17 +74,22 @@ class Worker:
             _refuse_failures(answer)
         return {"wall": wall, "cpu": cpu}
 
-    def show(self, name: str) -> dict[str, Any]:
-        """Call once with the input of call 0; tells what was printed."""
-        self._call = -1
-        argument = self._fresh(name)
-        _refuse_failures(self._target(argument, Context))
+    def show(self, name: str, call: int = 0) -> dict[str, Any]:
+        """Call once with the input of a call; tells what was printed and answered.
+
+        The same call has the same input on every side, and none has that of a timed call.
+        """
+        argument = self._inputs[name](_SHOWN + call)
+        self._empty()
+        answer = self._target(argument, Context)
+        _refuse_failures(answer)
         sys.stdout.flush()
         size = os.fstat(self._output).st_size
-        return {"printed": os.pread(self._output, size, 0).decode()}
+        return {"printed": os.pread(self._output, size, 0).decode(), "answer": answer}
 
     def peak(self, name: str) -> dict[str, Any]:
-        """Call once more; bytes that were allocated at the most beyond what stood before."""
+        """Bytes that a call allocates at the most beyond what stood before; not its first call."""
+        _refuse_failures(self._target(self._fresh(name), Context))
         argument = self._fresh(name)
         gc.collect()
         tracemalloc.start()
@@ -96,9 +102,12 @@ class Worker:
     def _fresh(self, name: str) -> Any:
         self._call += 1
         argument = self._inputs[name](self._call)
+        self._empty()
+        return argument
+
+    def _empty(self) -> None:
         sys.stdout.flush()
         os.ftruncate(self._output, 0)
-        return argument
 
 
 def _refuse_failures(answer: Any) -> None:

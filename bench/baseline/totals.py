@@ -39,7 +39,7 @@ def handler(event: dict[str, Any], _: Any) -> Response:
     """Post a batch."""
     scores = batches.read(event, score)
     for group in _parcels(newest(scores)):
-        _post(group)
+        post(group)
     return batches.respond(event, len(scores))
 
 
@@ -90,13 +90,14 @@ def _parcels(scores: list[Score]) -> Iterator[list[Score]]:
         yield parcel
 
 
-def _post(scores: list[Score]) -> None:
+def post(scores: list[Score]) -> None:
+    """Write these scores, of whole players, in one transaction."""
     try:
         dynamodb.transact_write_items(TransactItems=items(scores))
     except dynamodb.exceptions.TransactionCanceledException as error:
         if len(scores) > 1:
             for each in scores:
-                _post([each])
+                post([each])
         elif not _is_known(error):
             raise
 
