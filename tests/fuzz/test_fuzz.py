@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared import codec
+from shared import scalars
 from shared.parking import DeadLetterQueue, Letter
 from tests.fuzz import bulk
 from tests.fuzz.guided import CORPUS, Guided
@@ -41,7 +41,7 @@ def test_no_record_is_lost_or_blocks() -> None:
 
 def test_the_guided_fuzzer_sees_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     # As it was once: an exponent beyond Python's own left as an error of another tree.
-    monkeypatch.setattr(codec, "_in_range", Decimal)
+    monkeypatch.setattr(scalars, "_in_range", Decimal)
     with pytest.raises(ArithmeticError) as caught:
         Guided("decode", seed=1)
     assert "target decode, input b'" in caught.value.__notes__[0]
