@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from shared.garbage import collect_between
 from shared.parking import DeadLetterQueue
 from shared.records import Record
 from shared.runtime import Consumer, Response, Sink
@@ -35,6 +36,7 @@ def lambda_entry(
 
     if "AWS_LAMBDA_RUNTIME_API" in os.environ:
         consumer()
+        return collect_between(handler)
     return handler
 
 
