@@ -11,6 +11,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -60,28 +61,40 @@ def documents(
     part = 0
     while pending:
         root: dict[str, Any] = {**(properties or {}), **dimensions}
-        definitions, rest = [], []
+        rest = []
         for metric in pending:
             chunk = metric.values[part : part + MAX_VALUES]
-            # In this order: a maximum of numbers with a NaN among them means nothing.
-            if not all(map(math.isfinite, chunk)) or max(map(abs, chunk)) > MAX_MAGNITUDE:
-                raise ValueError(f"a value of {metric.name} is beyond what CloudWatch takes")
-            definitions.append({"Name": metric.name, "Unit": metric.unit})
+            _check_values(metric.name, chunk)
             root[metric.name] = chunk[0] if len(chunk) == 1 else chunk
             if len(metric.values) > part + MAX_VALUES:
                 rest.append(metric)
-        root["_aws"] = {
-            "Timestamp": timestamp_ms,
-            "CloudWatchMetrics": [
-                {
-                    "Namespace": namespace,
-                    "Dimensions": [list(dimensions)],
-                    "Metrics": definitions,
-                }
-            ],
-        }
+        definitions = _definitions(
+            namespace, (*dimensions,), (*[(metric.name, metric.unit) for metric in pending],)
+        )
+        root["_aws"] = {"Timestamp": timestamp_ms, "CloudWatchMetrics": definitions}
         yield orjson.dumps(root, option=orjson.OPT_APPEND_NEWLINE)
         pending, part = rest, part + MAX_VALUES
+
+
+def _check_values(name: str, values: Sequence[float]) -> None:
+    # One pass for what is usual: a sum within the limit has no summand beyond it, and no NaN.
+    if sum(map(abs, values)) <= MAX_MAGNITUDE:
+        return
+    if not all(map(math.isfinite, values)) or max(map(abs, values)) > MAX_MAGNITUDE:
+        raise ValueError(f"a value of {name} is beyond what CloudWatch takes")
+
+
+@lru_cache(maxsize=256)
+def _definitions(
+    namespace: str, dimensions: tuple[str, ...], metrics: tuple[tuple[str, str], ...]
+) -> orjson.Fragment:
+    """What the values of a document mean, as JSON: the same for document after document."""
+    definition = {
+        "Namespace": namespace,
+        "Dimensions": [dimensions],
+        "Metrics": [{"Name": name, "Unit": unit} for name, unit in metrics],
+    }
+    return orjson.Fragment(orjson.dumps([definition]))
 
 
 def write(lines: Iterable[bytes]) -> None:

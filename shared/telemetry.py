@@ -32,21 +32,22 @@ class BatchReport:
 
 def write_report(report: BatchReport) -> None:
     """Print the batch's line to stdout."""
-    values: tuple[tuple[MetricName, list[float]], ...] = (
-        (metric_names.RECORDS, [report.records]),
-        (metric_names.OPERATIONS, [report.operations]),
-        (metric_names.PARKED, [report.parked]),
-        (metric_names.RETRIED, [report.retried]),
-        (metric_names.CONFLICTS, [report.conflicts]),
-        (metric_names.BATCH_DURATION, [round(report.duration_ms, 3)]),
-        (metric_names.FRESHNESS, [*report.freshness_ms]),
-    )
+    metrics = [
+        _metric(metric_names.RECORDS, report.records),
+        _metric(metric_names.OPERATIONS, report.operations),
+        _metric(metric_names.PARKED, report.parked),
+        _metric(metric_names.RETRIED, report.retried),
+        _metric(metric_names.CONFLICTS, report.conflicts),
+        _metric(metric_names.BATCH_DURATION, round(report.duration_ms, 3)),
+    ]
+    if report.freshness_ms:
+        metrics.append(_metric(metric_names.FRESHNESS, *report.freshness_ms))
     emf.write(
         emf.documents(
             metric_names.PIPELINE,
             report.timestamp_ms,
             {metric_names.CONSUMER: report.consumer},
-            [Metric(name.name, name.unit, numbers) for name, numbers in values if numbers],
+            metrics,
             {
                 "requestId": report.request_id,
                 "firstSequenceNumber": shown(report.first_sequence_number),
@@ -54,3 +55,7 @@ def write_report(report: BatchReport) -> None:
             },
         )
     )
+
+
+def _metric(metric: MetricName, *values: float) -> Metric:
+    return Metric(metric.name, metric.unit, values)
