@@ -32,6 +32,9 @@ LEADERBOARD_ATTRIBUTE, LEADERBOARD_VALUE = "leaderboard", "ALL"
 TRACE_ATTRIBUTE = "trace"
 HEARTBEAT_TIME = "writtenAt"
 
+# What the core reads of an image, whichever consumer it serves (`ConsumerSpec.reads`).
+READ_BY_ALL = ("version", "metadata.version", TRACE_ATTRIBUTE, HEARTBEAT_TIME)
+
 # Attributes of an order that name or reach a person. They may be stored (archive, index,
 # dead-letter queue); they are never logged, never in an error's text, never a dimension.
 PERSONAL_DATA = ("customer", "shippingAddress")
@@ -161,21 +164,20 @@ def version_of(image: RawImage) -> int | None:
     )
 
 
-def is_heartbeat(change: Mapping[str, Any]) -> bool:
-    """Whether a change is a heartbeat's; False for anything damaged."""
-    try:
-        return bool(change["Keys"][PARTITION_KEY]["S"].startswith(Kind.HEARTBEAT.value))
-    except (KeyError, TypeError, AttributeError):
-        return False
-
-
 def heartbeat_written_ms(change: Mapping[str, Any]) -> int | None:
-    """When a heartbeat was written, in milliseconds; None for one removed or damaged."""
+    """When a heartbeat was written, in milliseconds; None for any other change.
+
+    A heartbeat that is removed or damaged is none.
+    """
+    image = change.get("NewImage")
+    # Asked of every record, so the cheap question comes first: no other item has this attribute.
+    if image.__class__ is not dict or HEARTBEAT_TIME not in image:
+        return None
     try:
-        text = change["NewImage"][HEARTBEAT_TIME]["N"]
+        text = image[HEARTBEAT_TIME]["N"]
         plain = text.isascii() and text.isdigit() and len(text) < len(str(_MAX_VERSION))
-        return int(text) if plain else None
-    except (KeyError, TypeError, AttributeError):
+        return int(text) if plain and kind_of(change["Keys"]) is Kind.HEARTBEAT else None
+    except (KeyError, TypeError, AttributeError, Malformed):
         return None
 
 

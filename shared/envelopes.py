@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from shared.errors import Malformed, NotAStream
+from shared.payloads import PayloadDecoder
 from shared.records import KINESIS, STREAM, Record, malformed_record
 
 _CHANGES = frozenset({"INSERT", "MODIFY", "REMOVE"})
@@ -29,11 +30,14 @@ class Unreadable:
     error: Malformed
 
 
-def read_records(event: Any) -> Iterator[Record | Unreadable]:
-    """Yield each entry of a Lambda event, in order.
+def read_records(
+    event: Any, decode_payload: PayloadDecoder | None = None
+) -> Iterator[Record | Unreadable]:
+    """Yield each entry of a Lambda event, in order, as it is asked for.
 
     Raises NotAStream, before the first entry, if the event is not a batch of a DynamoDB
     stream or of Kinesis. A damaged entry is yielded as `Unreadable`; it disturbs no other.
+    `decode_payload` (`shared.payloads`) is tried first on what Kinesis carries.
     """
     entries = event.get("Records") if isinstance(event, dict) else None
     if not isinstance(entries, list):
@@ -46,12 +50,52 @@ def read_records(event: Any) -> Iterator[Record | Unreadable]:
             "the event's records come neither from aws:dynamodb nor from aws:kinesis",
             hint="check the function's triggers; SQS is redriven with `fanout redrive`",
         )
-    return map(_read_entry, entries)
+    return _read_entries(entries, decode_payload)
+
+
+def sequence_number_of(entry: Any) -> str:
+    """The number by which Lambda knows an entry, read of nothing else; "" if it has none."""
+    try:
+        if _source_of(entry) == STREAM:
+            return _sequence_number(entry.get("dynamodb"), "SequenceNumber")
+        if _source_of(entry) == KINESIS:
+            return _sequence_number(entry.get("kinesis"), "sequenceNumber")
+    except Malformed:
+        pass
+    return ""
 
 
 def _source_of(entry: Any) -> str | None:
     source = entry.get("eventSource") if isinstance(entry, dict) else None
     return source if source in (STREAM, KINESIS) else None
+
+
+def _read_entries(
+    entries: list[Any], decode_payload: PayloadDecoder | None
+) -> Iterator[Record | Unreadable]:
+    """Read what is sound, with only the checks that show that it is; the rest carefully."""
+    for entry in entries:
+        record = None
+        try:
+            source = entry["eventSource"]
+            if source == STREAM:
+                change = entry["dynamodb"]
+                number, name = change["SequenceNumber"], entry["eventName"]
+                if change.__class__ is dict and number.__class__ is str and name in _CHANGES:
+                    record = Record(entry, entry, change, name, number)
+            elif source == KINESIS and decode_payload is not None:
+                kinesis = entry["kinesis"]
+                payload = decode_payload(kinesis["data"])
+                change = payload["dynamodb"]
+                number, name = kinesis["sequenceNumber"], payload["eventName"]
+                if change.__class__ is dict and number.__class__ is str and name in _CHANGES:
+                    record = Record(entry, payload, change, name, number)
+        except (KeyError, TypeError, ValueError, RecursionError):
+            record = None  # what is wrong is said by the careful way
+        if record is None or not record.sequence_number:
+            yield _read_entry(entry)
+        else:
+            yield record
 
 
 def _read_entry(entry: Any) -> Record | Unreadable:

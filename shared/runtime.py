@@ -11,18 +11,21 @@ So one bad record never blocks another, and nothing is lost between two queues.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from shared import entities
+from shared.batch import Batch
 from shared.clock import Deadline, now_ms
-from shared.envelopes import Unreadable, read_records
+from shared.envelopes import Unreadable, read_records, sequence_number_of
 from shared.errors import Malformed, NotAStream, Poison, Rejected, Retryable, Unavailable
 from shared.failures import log_failure
 from shared.parking import DeadLetterQueue, Letter
+from shared.payloads import payload_decoder
 from shared.records import Record
-from shared.spec import ConsumerSpec
+from shared.spec import ConsumerSpec, Source
 from shared.telemetry import BatchReport, write_report
 from shared.tracing import batch_span, link_records
 
@@ -61,24 +64,6 @@ class Sink(Protocol[Op_contra]):
         """Ask the destination whether it would take a write now; raises Retryable if not."""
 
 
-@dataclass(slots=True)
-class _Batch(Generic[Op]):
-    """One batch on its way: `stop` is the index of the first record to be redelivered."""
-
-    entries: list[Record | Unreadable]
-    stop: int
-    cause: Exception | None = None
-    letters: list[tuple[int, Letter]] = field(default_factory=list)
-    operations: list[Op] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
-    parked: int = 0
-    conflicts: int = 0
-
-    def stop_at(self, index: int, cause: Exception) -> None:
-        if index < self.stop:
-            self.stop, self.cause = index, cause
-
-
 class Consumer(Generic[Op]):
     """A consumer at work: its declaration, its projection, its sink, its queue."""
 
@@ -96,6 +81,8 @@ class Consumer(Generic[Op]):
         self._sink = sink
         self._queue = queue
         self._tracing = tracing
+        from_kinesis = spec.source is not Source.STREAM
+        self._decode_payload = payload_decoder(spec.reads) if from_kinesis else None
 
     def consume(self, event: Any, context: Any = None) -> Response:
         """Handle one Lambda event and say from where to redeliver, if at all.
@@ -106,43 +93,56 @@ class Consumer(Generic[Op]):
         started_ms, started = now_ms(), time.perf_counter()
         deadline = Deadline.of_invocation(context)
         try:
-            entries = list(read_records(event))
+            found = read_records(event, self._decode_payload)
         except NotAStream as error:
             return self._park_event(event, error)
-        batch: _Batch[Op] = _Batch(entries, stop=len(entries))
+        raw: list[Any] = event["Records"]
+        batch: Batch[Op] = Batch(raw, stop=len(raw))
         with batch_span(self._spec.name, self._tracing):
-            self._project_all(batch)
+            self._project_all(batch, found)
             self._park(batch)
             self._write(batch, deadline)
             self._park(batch)
-        freshness = self._freshness(batch)
+        ended_ms = now_ms()
         if self._tracing:
-            done = (entry for entry in entries[: batch.stop] if isinstance(entry, Record))
-            link_records(self._spec.name, done, started_ms / 1000, now_ms() / 1000)
+            done = (record for index, record in batch.traced if index < batch.stop)
+            link_records(self._spec.name, done, started_ms / 1000, ended_ms / 1000)
         write_report(
             BatchReport(
                 consumer=self._spec.name,
                 timestamp_ms=started_ms,
                 duration_ms=(time.perf_counter() - started) * 1000,
-                records=len(entries),
+                records=len(raw),
                 operations=len(batch.operations),
                 parked=batch.parked,
-                retried=len(entries) - batch.stop,
+                retried=len(raw) - batch.stop,
                 conflicts=batch.conflicts,
-                freshness_ms=freshness,
+                freshness_ms=[
+                    max(0, ended_ms - written_ms)
+                    for index, written_ms in batch.heartbeats
+                    if index < batch.stop
+                ],
                 request_id=getattr(context, "aws_request_id", ""),
-                first_sequence_number=entries[0].sequence_number if entries else "",
-                last_sequence_number=entries[-1].sequence_number if entries else "",
+                first_sequence_number=sequence_number_of(raw[0]) if raw else "",
+                last_sequence_number=sequence_number_of(raw[-1]) if raw else "",
             )
         )
         return self._response(batch)
 
-    def _project_all(self, batch: _Batch[Op]) -> None:
-        project, operations, positions = self._project, batch.operations, batch.positions
-        for index, entry in enumerate(batch.entries):
+    def _project_all(self, batch: Batch[Op], found: Iterable[Record | Unreadable]) -> None:
+        # One record at a time: what is decoded of it is used while it is in the processor's cache,
+        # and the memory of one serves the next.
+        project, written_ms = self._project, entities.heartbeat_written_ms
+        operations, positions = batch.operations, batch.positions
+        for index, entry in enumerate(found):
             if isinstance(entry, Unreadable):
                 self._condemn(batch, index, entry.error)
                 continue
+            beat = written_ms(entry.change)
+            if beat is not None:
+                batch.heartbeats.append((index, beat))
+            if self._tracing:
+                batch.traced.append((index, entry))
             try:
                 operation = project(entry)
             except Poison as error:
@@ -160,17 +160,17 @@ class Consumer(Generic[Op]):
                     operations.append(operation)
                     positions.append(index)
 
-    def _condemn(self, batch: _Batch[Op], index: int, error: Poison) -> None:
-        entry = batch.entries[index]
-        batch.letters.append((index, Letter(entry.raw, error, entry.sequence_number)))
+    def _condemn(self, batch: Batch[Op], index: int, error: Poison) -> None:
+        raw = batch.raw[index]
+        batch.letters.append((index, Letter(raw, error, sequence_number_of(raw))))
 
-    def _write(self, batch: _Batch[Op], deadline: Deadline) -> None:
-        count = sum(position < batch.stop for position in batch.positions)
+    def _write(self, batch: Batch[Op], deadline: Deadline) -> None:
+        count = bisect_left(batch.positions, batch.stop)
         first = batch.positions[0] if batch.positions else 0
         try:
             if count:
                 result = self._sink.write(batch.operations[:count], deadline)
-            elif not batch.operations and any(map(_is_heartbeat, batch.entries)):
+            elif not batch.operations and batch.heartbeats:
                 # Heartbeats alone prove nothing unless the destination answers.
                 self._sink.probe(deadline)
                 return
@@ -193,7 +193,7 @@ class Consumer(Generic[Op]):
         for index, refusal in sorted(result.rejected.items()):
             self._condemn(batch, batch.positions[index], refusal)
 
-    def _park(self, batch: _Batch[Op]) -> None:
+    def _park(self, batch: Batch[Op]) -> None:
         letters = [(index, letter) for index, letter in batch.letters if index < batch.stop]
         batch.letters.clear()
         if not letters:
@@ -215,23 +215,12 @@ class Consumer(Generic[Op]):
         log_failure(self._spec.name, "parked", "", error)
         return {"batchItemFailures": []}
 
-    def _freshness(self, batch: _Batch[Op]) -> list[int]:
-        now = now_ms()
-        done = batch.entries[: batch.stop]
-        beats = (entry for entry in done if isinstance(entry, Record) and _is_heartbeat(entry))
-        times = (entities.heartbeat_written_ms(beat.change) for beat in beats)
-        return [max(0, now - written) for written in times if written is not None]
-
-    def _response(self, batch: _Batch[Op]) -> Response:
-        if batch.stop == len(batch.entries):
+    def _response(self, batch: Batch[Op]) -> Response:
+        if batch.stop == len(batch.raw):
             return {"batchItemFailures": []}
         # Report only the first failure: Lambda resumes there and redelivers all that follows.
         # A record without a sequence number cannot be named; "" means the whole batch.
-        first = batch.entries[batch.stop].sequence_number
+        first = sequence_number_of(batch.raw[batch.stop])
         if batch.cause is not None:
             log_failure(self._spec.name, "retried", first, batch.cause)
         return {"batchItemFailures": [{"itemIdentifier": first}]}
-
-
-def _is_heartbeat(entry: Record | Unreadable) -> bool:
-    return isinstance(entry, Record) and entities.is_heartbeat(entry.change)

@@ -24,6 +24,7 @@ from shared.filters import compile_filter
 from shared.settings import Settings
 
 _NAME = re.compile(r"[a-z][a-z0-9]{1,23}").fullmatch
+_PATH = re.compile(r"[^.]+(\.[^.]+)?").fullmatch
 MAX_FILTERS = 5
 _WEEK = 604_800
 
@@ -116,6 +117,8 @@ class ConsumerSpec:
         source: where its records come from.
         filters: Lambda filter patterns over a stream record, one of which must match; written
             for the stream, also where the source is Kinesis (the runner wraps them).
+        reads: the attributes of an image that its projection reads, `a.b` for a member of a map;
+            None for all. From Kinesis nothing else is decoded: what is not named here is not there.
         settings: the fields of `Settings` that it cannot do without.
         grants: what its role may do.
         freshness: its objective.
@@ -136,6 +139,7 @@ class ConsumerSpec:
     destination: str
     source: Source
     filters: tuple[str, ...] = ()
+    reads: tuple[str, ...] | None = None
     settings: tuple[str, ...] = ()
     grants: tuple[Grant, ...] = ()
     freshness: FreshnessObjective = FreshnessObjective(within_ms=5_000)
@@ -179,6 +183,8 @@ class ConsumerSpec:
         if self.tumbling_window_seconds and self.parallelization > 1:
             yield "a tumbling window allows no parallelization above 1"
         yield from self._filter_faults()
+        if not all(_PATH(path) for path in self.reads or ()):
+            yield "reads must be names of attributes, or of a map and its member: a.b"
         known = {setting.name for setting in fields(Settings)}
         if unknown := set(self.settings) - known:
             yield f"no such settings: {', '.join(sorted(unknown))}"

@@ -3,7 +3,7 @@
 import json
 
 from shared.alarms import FreshnessObjective
-from shared.entities import PARTITION_KEY, Kind
+from shared.entities import CUSTOMER_INDEX, PARTITION_KEY, Kind
 from shared.spec import ConsumerSpec, Grant, Source
 
 _SERVED = (Kind.ORDER, Kind.SCORE, Kind.TOTAL, Kind.HEARTBEAT)
@@ -18,6 +18,7 @@ SPEC = ConsumerSpec(
             {"dynamodb": {"Keys": {PARTITION_KEY: {"S": [{"prefix": kind} for kind in _SERVED]}}}}
         ),
     ),
+    reads=(CUSTOMER_INDEX[1],),
     settings=("cache_url",),
     grants=(Grant.CACHE_CONNECT,),
     # What is late here is a stale read of the application's.

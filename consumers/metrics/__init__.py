@@ -23,6 +23,16 @@ SPEC = ConsumerSpec(
         _filter(Kind.SCORE, "INSERT"),
         _filter(Kind.HEARTBEAT),
     ),
+    reads=(
+        "status",
+        "paymentMethod",
+        "totalAmount",
+        "metadata.createdAt",
+        "metadata.updatedAt",
+        "workflowContext.retryCount",
+        "difficulty",
+        "Score",
+    ),
     # Metrics have a resolution of one minute.
     freshness=FreshnessObjective(within_ms=15_000),
     timeout_seconds=30,

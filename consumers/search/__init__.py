@@ -2,7 +2,7 @@
 
 import json
 
-from shared.entities import PARTITION_KEY, Kind
+from shared.entities import PARTITION_KEY, SEARCHED_ATTRIBUTES, Kind
 from shared.spec import ConsumerSpec, Grant, Source
 
 _SERVED = (Kind.ORDER, Kind.HEARTBEAT)
@@ -17,6 +17,7 @@ SPEC = ConsumerSpec(
             {"dynamodb": {"Keys": {PARTITION_KEY: {"S": [{"prefix": kind} for kind in _SERVED]}}}}
         ),
     ),
+    reads=tuple({path[0]: None for path in SEARCHED_ATTRIBUTES.values()}),
     settings=("search_url",),
     grants=(Grant.SEARCH_WRITE,),
 )

@@ -103,9 +103,16 @@ CONSUMERS: tuple[Mutant, ...] = (
         (f"{_METRICS}::test_a_repeat_counts_once_within_a_batch_and_across_batches",),
     ),
     Mutant(
+        "metrics: what is read is declared",
+        "consumers/metrics/__init__.py",
+        '        "workflowContext.retryCount",\n',
+        "",
+        ("tests/property/test_payloads.py::test_it_declares_what_its_goldens_need",),
+    ),
+    Mutant(
         "metrics: no line holds a value that CloudWatch drops",
         "shared/emf.py",
-        "if not all(map(math.isfinite, chunk)) or",
+        "if not all(map(math.isfinite, values)) or",
         "if",
         ("tests/unit/shared/test_emf.py::test_a_value_that_cloudwatch_refuses_is_refused",),
     ),

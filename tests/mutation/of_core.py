@@ -10,8 +10,8 @@ CORE: tuple[Mutant, ...] = (
     Mutant(
         "runtime: the first failure is reported",
         "shared/runtime.py",
-        "first = batch.entries[batch.stop].sequence_number",
-        "first = batch.entries[-1].sequence_number",
+        "first = sequence_number_of(batch.raw[batch.stop])",
+        "first = sequence_number_of(batch.raw[-1])",
         (f"{_RUNTIME}::test_only_the_first_unavailable_record_is_reported",),
     ),
     Mutant(
@@ -49,6 +49,13 @@ CORE: tuple[Mutant, ...] = (
         "        if self.remaining() < -(10**9):\n",
         ("tests/contract/test_audit_sink.py::test_without_time_nothing_is_begun",),
     ),
+    Mutant(
+        "runtime: garbage is collected after a batch that failed",
+        "shared/garbage.py",
+        "            if failed or uncollected",
+        "            if uncollected",
+        ("tests/unit/shared/test_garbage.py::test_a_batch_that_fails_is_cleaned_up_after_at_once",),
+    ),
     # bad input
     Mutant(
         "parking: no nesting is too deep to be written",
@@ -73,7 +80,7 @@ CORE: tuple[Mutant, ...] = (
     ),
     Mutant(
         "codec: a long number is read in one way only",
-        "shared/codec.py",
+        "shared/scalars.py",
         r"(?:\d+(?:\.\d*)?|\.\d+)",
         r"(?:\d+\.?\d*|\.\d+)",
         (f"{_HOSTILE}::test_a_long_number_is_refused_without_trying_every_way_to_read_it",),
