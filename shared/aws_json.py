@@ -1,32 +1,28 @@
-"""AWS's JSON protocol without the service models: signed, pooled, raw in and raw out.
+"""AWS's JSON protocol without the service models: signed, kept alive, raw in and raw out.
 
 botocore parses every attribute value through its service model, turns binaries into bytes and
 times into datetimes. Who wants DynamoDB JSON as it is on the wire, as Lambda's events carry it,
-would pay for that twice. Credentials, region and signature stay botocore's business.
+would pay for that twice.
 """
 
 import json
-import os
+import zlib
+from time import gmtime, strftime
 from typing import Any
 
 import orjson
-import urllib3
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.session import get_session
 
-from shared.clients import CONNECT_SECONDS, READ_SECONDS
-from shared.errors import InvalidSettings, Rejected, Retryable, Unavailable
+from shared.aws_endpoints import find_endpoint
+from shared.aws_http import Answer, Connections, Exchange
+from shared.aws_signing import authorization, credentials_source
+from shared.errors import Rejected, Retryable, Unavailable
 
-# Target prefix, signing name and own endpoint variable of the services that are spoken to.
-_SERVICES = {
-    "dynamodb": ("DynamoDB_20120810", "dynamodb", "AWS_ENDPOINT_URL_DYNAMODB"),
-    "streams.dynamodb": (
-        "DynamoDBStreams_20120810",
-        "dynamodb",
-        "AWS_ENDPOINT_URL_DYNAMODB_STREAMS",
-    ),
-}
+# For a whole answer; a page of a scan takes longest.
+ANSWER_SECONDS = 10.0
+
+_CONTENT_TYPE = "application/x-amz-json-1.0"
+_TARGETS = {"dynamodb": "DynamoDB_20120810", "streams.dynamodb": "DynamoDBStreams_20120810"}
+_SIGNING_NAME = "dynamodb"  # of both
 _RETRYABLE = frozenset(
     {
         "InternalServerError",
@@ -49,67 +45,103 @@ class ServiceFault(Rejected):
         self.answer = answer
 
 
-class JsonService:
-    """One AWS service in one region. Safe to share between threads."""
+class Call:
+    """A call under way: either `answer` or `drop` is called, once."""
 
-    def __init__(self, service: str, connections: int = 8) -> None:
-        """`service` is `dynamodb` or `streams.dynamodb`, at boto's usual endpoint."""
-        session = get_session()
-        credentials = session.get_credentials()
-        if credentials is None:
-            raise InvalidSettings("no AWS credentials", hint="set them as for any AWS tool")
-        self._target, signing_name, own_endpoint = _SERVICES[service]
-        region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
-        # The order of AWS's SDKs: a service's own variable goes before the general one.
-        self._url = (
-            os.environ.get(own_endpoint)
-            or os.environ.get("AWS_ENDPOINT_URL")
-            or f"https://{service}.{region}.amazonaws.com"
-        )
-        self._signer = SigV4Auth(credentials, signing_name, region)
-        self._pool = urllib3.PoolManager(
-            maxsize=connections,
-            retries=False,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-        )
+    __slots__ = ("_exchange", "_operation")
 
-    def call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Make one call and return its answer as parsed JSON.
+    def __init__(self, operation: str, exchange: Exchange) -> None:
+        self._operation = operation
+        self._exchange = exchange
 
-        Raises Unavailable if it may succeed later, ServiceFault if AWS refused it.
+    def answer(self) -> dict[str, Any]:
+        """Wait for the answer, parsed.
+
+        Raises Unavailable if the call may succeed later (whether it took effect is then
+        unknown), ServiceFault if AWS refused it.
         """
-        url = self._url + "/"
-        request = AWSRequest(
-            "POST",
-            url,
-            data=orjson.dumps(arguments),
-            headers={
-                "X-Amz-Target": f"{self._target}.{operation}",
-                "Content-Type": "application/x-amz-json-1.0",
-            },
-        )
-        self._signer.add_auth(request)
         try:
-            answer = self._pool.request(
-                "POST", url, body=request.body, headers=dict(request.headers.items())
-            )
-            body = _parsed(answer.data or b"{}")
-        except (urllib3.exceptions.HTTPError, ValueError) as error:
-            raise _unavailable(operation, type(error).__name__) from error
+            answer = self._exchange.answer()
+            body = _parsed(answer)
+        except (OSError, ValueError) as error:
+            raise _unavailable(self._operation, type(error).__name__) from error
         if answer.status == 200:
-            return body  # type: ignore[no-any-return]
+            return body
         code = str(body.get("__type", answer.status)).rpartition("#")[2]
         if answer.status >= 500 or code in _RETRYABLE:
-            raise _unavailable(operation, code)
-        raise ServiceFault(operation, code, body)
+            raise _unavailable(self._operation, code)
+        raise ServiceFault(self._operation, code, body)
+
+    def drop(self) -> None:
+        """Wait for nothing; whether the call takes effect is unknown."""
+        self._exchange.drop()
 
 
-def _parsed(text: bytes) -> Any:
+class JsonService:
+    """One AWS service in one region. Safe to share between threads. Nothing is tried twice."""
+
+    def __init__(self, service: str, connections: int = 8) -> None:
+        """`service` is `dynamodb` or `streams.dynamodb`, at boto's usual endpoint.
+
+        Raises InvalidSettings if there is no endpoint or there are no credentials.
+        """
+        endpoint, self._region = find_endpoint(service)
+        self._credentials = credentials_source()
+        self._target = _TARGETS[service]
+        self._authority = endpoint.authority
+        self._connections = Connections(endpoint, connections)
+
+    def call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Make one call and return its answer as parsed JSON. Raises as `Call.answer`."""
+        return self.begin(operation, orjson.dumps(arguments)).answer()
+
+    def begin(self, operation: str, body: bytes, seconds: float = ANSWER_SECONDS) -> Call:
+        """Send a call, whose arguments are JSON text, and wait for nothing.
+
+        It has ended after `seconds`, connecting apart. Raises Unavailable if it could not be sent.
+        """
+        try:
+            exchange = self._connections.send(self._head(operation, body), body, seconds)
+        except OSError as error:
+            raise _unavailable(operation, type(error).__name__) from error
+        return Call(operation, exchange)
+
+    def close(self) -> None:
+        """Let go of idle connections."""
+        self._connections.close()
+
+    def _head(self, operation: str, body: bytes) -> bytes:
+        credentials = self._credentials()
+        headers = {
+            "content-type": _CONTENT_TYPE,
+            "host": self._authority,
+            "x-amz-date": strftime("%Y%m%dT%H%M%SZ", gmtime()),
+            "x-amz-security-token": credentials.token,
+            "x-amz-target": f"{self._target}.{operation}",
+        }
+        if not credentials.token:
+            del headers["x-amz-security-token"]
+        headers["authorization"] = authorization(
+            credentials, self._region, _SIGNING_NAME, headers, body
+        )
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        return f"POST / HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n".encode()
+
+
+def _parsed(answer: Answer) -> dict[str, Any]:
+    """The answer's document. Raises ValueError if it is none, or damaged on the way."""
+    checksum = answer.headers.get(b"x-amz-crc32")
+    if checksum is not None and int(checksum) != zlib.crc32(answer.body):
+        raise ValueError("not what DynamoDB sent")
+    text = answer.body or b"{}"
     try:
-        return orjson.loads(text)
+        body = orjson.loads(text)
     except orjson.JSONDecodeError:
         # Escaped lone surrogates, which an emulator may hold: one such item must not block a page.
-        return json.loads(text)
+        body = json.loads(text)
+    if body.__class__ is not dict:
+        raise ValueError("no JSON object")
+    return body
 
 
 def _unavailable(operation: str, why: str) -> Retryable:

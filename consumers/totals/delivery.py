@@ -2,13 +2,15 @@
 
 Every group ends in one of four ways: written, outrun (the ledger holds something as new),
 rejected, or given up. What troubles one group never holds the others: a cancelled transaction is
-taken apart and each part goes its own way.
+taken apart and each part goes its own way. Some transactions wait for their answers at a time,
+never two of one player, since those would only get in each other's way.
 """
 
 import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 from consumers.totals.posting import Group, Parcel, fold, pack
 from consumers.totals.projection import Contribution
@@ -39,45 +41,92 @@ _THROTTLED = Unavailable(
 )
 
 
+class Transaction(Protocol):
+    """A parcel that has been sent: either `answer` or `drop` is called, once."""
+
+    def answer(self) -> Cancellation | None:
+        """None once it is written.
+
+        Raises Unavailable if it is not known to be written, Rejected if the request as a whole
+        is refused.
+        """
+
+    def drop(self) -> None:
+        """Wait for nothing; it may be written all the same."""
+
+
 class Delivery:
     """Delivers one batch of contributions, once."""
 
     def __init__(
         self,
         operations: Sequence[Contribution],
-        transact: Callable[[Parcel], Cancellation | None],
+        begin: Callable[[Parcel], Transaction],
         probe: Callable[[Deadline], None],
         deadline: Deadline,
+        at_once: int,
     ) -> None:
         """Fold and pack the batch.
 
         Args:
             operations: the batch.
-            transact: sends a parcel; None once it is written. Raises Unavailable if it is not
-                known to be written, Rejected if the request as a whole is refused.
+            begin: sends a parcel. Raises Unavailable if it could not be sent.
             probe: raises Retryable if the destination takes nothing, whatever it is.
             deadline: after which nothing is begun.
+            at_once: how many transactions may be under way.
         """
-        self._transact = transact
+        self._begin = begin
         self._probe = probe
         self._is_sound = False
         self._deadline = deadline
         self._queue = deque(pack(fold(operations)))
+        self._sent: deque[tuple[Parcel, Transaction]] = deque()
+        self._at_once = at_once
+        self._in_trouble = False
+        self._end: Retryable | None = None
         self._rejected: dict[int, Rejected] = {}
         self._unavailable: dict[int, Retryable] = {}
         self._conflicts = 0
 
     def run(self) -> WriteResult:
-        """Deliver everything, or say what is not. Raises what `transact` raises else."""
-        while self._queue:
-            parcel = self._queue.popleft()
-            try:
-                self._wait_for(parcel)
-            except Retryable as cause:
-                self._give_up([parcel, *self._queue], cause)
-                break
-            self._deliver(parcel)
+        """Deliver everything, or say what is not. Raises what a transaction raises else."""
+        try:
+            while self._queue or self._sent:
+                if self._end is not None:
+                    self._give_up(self._queue, self._end)
+                    self._queue.clear()
+                if self._may_send():
+                    self._send(self._queue.popleft())
+                elif self._sent:
+                    self._receive(*self._sent.popleft())
+        finally:
+            for _, transaction in self._sent:
+                transaction.drop()
         return WriteResult(self._rejected, self._unavailable, self._conflicts)
+
+    def _may_send(self) -> bool:
+        if not self._sent:
+            return bool(self._queue)
+        # In trouble one goes ahead and finds out; pauses are not spent while others are under way.
+        if not self._queue or self._in_trouble or len(self._sent) >= self._at_once:
+            return False
+        following = self._queue[0]
+        if following.not_before > time.monotonic():
+            return False
+        under_way = {group.user for parcel, _ in self._sent for group in parcel.groups}
+        return under_way.isdisjoint(group.user for group in following.groups)
+
+    def _send(self, parcel: Parcel) -> None:
+        try:
+            self._wait_for(parcel)
+        except Retryable as cause:
+            self._queue.appendleft(parcel)
+            self._end = cause
+            return
+        try:
+            self._sent.append((parcel, self._begin(parcel)))
+        except Unavailable as cause:
+            self._put_back(parcel, cause)
 
     def _wait_for(self, parcel: Parcel) -> None:
         pause = max(0.0, parcel.not_before - time.monotonic())
@@ -87,21 +136,27 @@ class Delivery:
         if pause:
             time.sleep(pause)
 
-    def _deliver(self, parcel: Parcel) -> None:
+    def _receive(self, parcel: Parcel, transaction: Transaction) -> None:
         try:
-            cancelled = self._transact(parcel)
+            cancelled = transaction.answer()
         except Unavailable as cause:
-            if parcel.waits < MAX_WAITS:
-                self._queue.appendleft(_put_off(parcel.groups, parcel.waits, cause))
-            else:
-                # An outage: the others would only take as long to find out.
-                self._give_up([parcel, *self._queue], cause)
-                self._queue.clear()
+            self._put_back(parcel, cause)
+            return
         except Rejected as refusal:
             self._split(parcel.groups, refusal, parcel.asks)
         else:
             if cancelled is not None:
                 self._sort_out(parcel, cancelled)
+        self._in_trouble = False
+
+    def _put_back(self, parcel: Parcel, cause: Unavailable) -> None:
+        self._in_trouble = True
+        if parcel.waits < MAX_WAITS:
+            self._queue.appendleft(_put_off(parcel.groups, parcel.waits, cause))
+        else:
+            # An outage: the others would only take as long to find out.
+            self._give_up([parcel], cause)
+            self._end = cause
 
     def _sort_out(self, parcel: Parcel, cancelled: Cancellation) -> None:
         self._conflicts += cancelled.outrun
@@ -149,12 +204,12 @@ class Delivery:
                 self._probe(self._deadline)
                 self._is_sound = True
         except Retryable as cause:
-            self._give_up([Parcel([group]), *self._queue], cause)
-            self._queue.clear()
+            self._give_up([Parcel([group])], cause)
+            self._end = cause
             return False
-        self._rejected[posting.fall_back()] = Rejected(refusal.reason, hint=_REFUSED_HINT)
+        self._rejected[posting.index] = Rejected(refusal.reason, hint=_REFUSED_HINT)
         # An older version in the same batch would have counted, had it come by itself.
-        return not posting.is_empty
+        return posting.fall_back()
 
     def _give_up(self, parcels: Iterable[Parcel], cause: Retryable) -> None:
         for parcel in parcels:

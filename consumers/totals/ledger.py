@@ -23,10 +23,10 @@ Nothing here depends on how batches are cut, in which order they come, or how ma
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
-from typing import Any
+from json.encoder import encode_basestring_ascii
 
 from shared.codec import RawImage, decode_number
 
@@ -38,8 +38,15 @@ _MAX_SOURCE_BYTES = 512
 
 # Numbers of DynamoDB reach from digit 126 before the point to digit 168 behind it; the sum of a
 # batch adds a few. What does not fit is an error, never a rounded total.
-_EXACT = Context(prec=400, Emin=-999, Emax=999, traps=[Inexact, InvalidOperation, Overflow])
+# Threads may share it: its flags are written, but an error looks at its own operation alone.
+EXACT = Context(prec=400, Emin=-999, Emax=999, traps=[Inexact, InvalidOperation, Overflow])
 ZERO = Decimal(0)
+
+# Text as a JSON string in ASCII; what `json.dumps` does with it, without what surrounds that.
+quoted = encode_basestring_ascii
+
+_PK_JSON = f'{{"{KEY_ATTRIBUTE}":{{"S":"{KEY_PREFIX}'
+_TRUE, _FALSE = '{"BOOL":true}', '{"BOOL":false}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ def source_key(partition: str, sort: str) -> str:
     if "|" in partition or "%" in partition:
         partition = partition.replace("%", "%25").replace("|", "%7C")
     source = f"{partition}|{sort}"
+    if len(source) <= _MAX_SOURCE_BYTES and source.isascii():
+        return source
     encoded = source.encode()
     if len(encoded) <= _MAX_SOURCE_BYTES:
         return source
@@ -80,23 +89,23 @@ def read_entry(item: RawImage) -> LedgerEntry:
     )
 
 
-def raw_entry(source: str, user: str, entry: LedgerEntry) -> Mapping[str, Mapping[str, Any]]:
-    """The raw item of an entry."""
-    return {
-        **ledger_key(source),
-        "user": {"S": user},
-        "value": {"N": number_text(entry.value)},
-        "version": {"N": str(entry.version)},
-        "live": {"BOOL": entry.live},
-    }
+def entry_json(source: str, user: str, value: Decimal, version: int, live: bool) -> str:
+    """The raw item of an entry, as JSON text in ASCII; `user` is a JSON string already."""
+    number = str(value)
+    if not number.isdigit():
+        number = number_text(value)
+    return (
+        f'{_PK_JSON}{quoted(source)[1:]}}},"user":{{"S":{user}}},'
+        f'"value":{{"N":"{number}"}},"version":{{"N":"{version}"}},'
+        f'"live":{_TRUE if live else _FALSE}}}'
+    )
 
 
 def exact_sum(values: Iterable[Decimal]) -> Decimal:
     """The sum, without rounding."""
-    # A context of our own each time: its flags are written, and sinks run in threads.
-    context, total = _EXACT.copy(), ZERO
+    total = ZERO
     for value in values:
-        total = context.add(total, value)
+        total = EXACT.add(total, value)
     return total
 
 

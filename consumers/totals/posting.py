@@ -8,60 +8,65 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from consumers.totals.ledger import LedgerEntry, exact_sum
+from consumers.totals.ledger import EXACT, ZERO, LedgerEntry
 from consumers.totals.projection import Contribution
 from shared.errors import Unavailable
 
 # TransactWriteItems takes 100 items. Its 4 MB are out of reach: an item of ours has under 4 kB.
 MAX_ITEMS = 100
 
+add, subtract = EXACT.add, EXACT.subtract
+
 
 class Posting:
     """One score on its way into the ledger.
 
     Attributes:
+        index: of the operation whose contribution is to be posted.
+        newest: that contribution.
         known: value and liveness that the ledger is believed to hold; None for no entry.
         is_certain: whether the ledger itself said so; it is a guess before.
     """
 
-    __slots__ = ("_versions", "is_certain", "known")
+    __slots__ = ("_older", "index", "is_certain", "known", "newest")
 
     def __init__(self, index: int, contribution: Contribution) -> None:
-        self._versions = [(index, contribution)]
-        self.known: tuple[Decimal, bool] | None = None
+        self.index = index
+        self.newest = contribution
+        # Made for every score, and few have any: no list until there is something in it.
+        self._older: list[tuple[int, Contribution]] | None = None
         self.is_certain = False
+        replaced = contribution.replaced
+        self.known: tuple[Decimal, bool] | None = None if replaced is None else (replaced, True)
 
     def add(self, index: int, contribution: Contribution) -> None:
-        """Another version of the same score, later in the batch."""
-        self._versions.append((index, contribution))
+        """Another version of the same score, later in the batch; `arrange` before use."""
+        if self._older is None:
+            self._older = []
+        self._older.append((self.index, self.newest))
+        self.index, self.newest = index, contribution
 
     def arrange(self) -> None:
         """Order the versions; believe of the ledger what the oldest of them replaced."""
-        versions = self._versions
-        if len(versions) > 1:
-            # Stable: of equal versions (scores that carry none) the later in the batch counts.
-            versions.sort(key=lambda entry: entry[1].version)
+        versions = [*(self._older or ()), (self.index, self.newest)]
+        # Stable: of equal versions (scores that carry none) the later in the batch counts.
+        versions.sort(key=lambda entry: entry[1].version)
         replaced = versions[0][1].replaced
         self.known = None if replaced is None else (replaced, True)
-
-    @property
-    def newest(self) -> Contribution:
-        """The contribution to post."""
-        return self._versions[-1][1]
+        self.index, self.newest = versions.pop()
+        self._older = versions
 
     @property
     def indexes(self) -> Iterator[int]:
         """The operations that stand or fall with it: the newest and those it supersedes."""
-        return (index for index, _ in self._versions)
+        return (index for index, _ in (*(self._older or ()), (self.index, self.newest)))
 
-    def fall_back(self) -> int:
-        """Give up the newest version; returns its operation's index."""
-        return self._versions.pop()[0]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether every version has been given up."""
-        return not self._versions
+    def fall_back(self) -> bool:
+        """Give up the newest version; whether there is an older one to post."""
+        if not self._older:
+            return False
+        self.index, self.newest = self._older.pop()
+        return True
 
     def learn(self, entry: LedgerEntry | None) -> bool:
         """Believe what the ledger really holds. False if that is as new as this posting.
@@ -91,17 +96,16 @@ class Group:
 
     def change(self) -> tuple[Decimal, int]:
         """What the total gains, and how many live scores."""
-        amounts: list[Decimal] = []
-        scores = 0
+        # Not the operators: those round to the thread's precision.
+        total, scores = ZERO, 0
         for posting in self.postings:
             newest, known = posting.newest, posting.known
-            amounts.append(newest.value)
+            total = add(total, newest.value)
             scores += newest.live
             if known is not None:
-                # Not the minus sign: that one rounds to the thread's precision.
-                amounts.append(known[0].copy_negate())
+                total = subtract(total, known[0])
                 scores -= known[1]
-        return exact_sum(amounts), scores
+        return total, scores
 
     def halves(self) -> list["Group"]:
         """Two smaller groups, of one that has more than one posting."""
@@ -130,16 +134,22 @@ class Parcel:
 def fold(operations: Sequence[Contribution]) -> list[Group]:
     """One posting for each score, grouped by player, in the order of their first records."""
     postings: dict[str, Posting] = {}
-    for index, contribution in enumerate(operations):
-        posting = postings.get(contribution.source)
-        if posting is None:
-            postings[contribution.source] = Posting(index, contribution)
-        else:
-            posting.add(index, contribution)
     by_user: dict[str, list[Posting]] = {}
-    for posting in postings.values():
+    repeated: dict[str, Posting] = {}
+    for index, contribution in enumerate(operations):
+        source = contribution.source
+        if source in postings:
+            repeated[source] = postings[source]
+            postings[source].add(index, contribution)
+            continue
+        postings[source] = posting = Posting(index, contribution)
+        user = contribution.user
+        if user in by_user:
+            by_user[user].append(posting)
+        else:
+            by_user[user] = [posting]
+    for posting in repeated.values():
         posting.arrange()
-        by_user.setdefault(posting.newest.user, []).append(posting)
     return [Group(user, members) for user, members in by_user.items()]
 
 

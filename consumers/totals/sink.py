@@ -7,11 +7,8 @@ nothing. Where that is wrong, the refusal brings the real entry and the next try
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
-
-from botocore.exceptions import ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as BotoConnectionError
-from botocore.parsers import ResponseParserError
+from json import dumps
+from typing import Any, Protocol
 
 from consumers.totals.delivery import TRANSACTION_SECONDS, Delivery
 from consumers.totals.ledger import KEY_ATTRIBUTE, ledger_key
@@ -20,45 +17,60 @@ from consumers.totals.projection import Contribution
 from consumers.totals.transaction import (
     CONDITION_FAILED,
     KNOWN_REASONS,
-    Action,
     Cancellation,
+    Owner,
     Reason,
     compose,
     take_apart,
     total_key,
 )
-from shared.clients import aws_client
+from shared.aws_json import JsonService, ServiceFault
+from shared.clients import READ_SECONDS
 from shared.clock import Deadline
 from shared.entities import PARTITION_KEY
-from shared.errors import Rejected, Unavailable
+from shared.errors import Rejected, Retryable, Unavailable
 from shared.runtime import WriteResult
 from shared.settings import Settings
 
 # No score is called so: their source keys start with the score's own key.
 _NO_SOURCE = "PROBE"
+# Transactions under way at a time: they wait together, some 10 ms each (docs/adr/0009).
+MAX_UNDER_WAY = 4
 
-_BUSY = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-        "TransactionInProgressException",
-    }
-)
-_BUSY_HINT = "normal for minutes after a sudden rise; if it lasts, look at the tables' throttles"
+
+class Call(Protocol):
+    """A call under way."""
+
+    def answer(self) -> dict[str, Any]:
+        """Raises Unavailable, or ServiceFault with AWS's code."""
+
+    def drop(self) -> None:
+        """Wait for nothing."""
+
+
+class Service(Protocol):
+    """DynamoDB, as `shared.aws_json` speaks to it."""
+
+    def begin(self, operation: str, body: bytes, seconds: float) -> Call:
+        """Send a call. Raises Unavailable."""
+
+
+class Unforeseen(Retryable):
+    """DynamoDB refused a transaction for a reason that says nothing of the scores in it."""
 
 
 def open_sink(settings: Settings) -> "TotalsSink":
-    """The sink of this process. botocore does not retry: our own pauses know the deadline."""
-    return TotalsSink(aws_client("dynamodb", 1), settings.table, settings.ledger_table)
+    """The sink of this process. Nothing below it retries: its own pauses know the deadline."""
+    service = JsonService("dynamodb", MAX_UNDER_WAY)
+    return TotalsSink(service, settings.table, settings.ledger_table)
 
 
 class TotalsSink:
     """Writes contributions; each `write` is complete in itself, so any number may run at once."""
 
-    def __init__(self, client: Any, table: str, ledger_table: str) -> None:
-        """`client` is botocore's for DynamoDB, one try a call."""
-        self._client = client
+    def __init__(self, service: Service, table: str, ledger_table: str) -> None:
+        """`service` is DynamoDB, at one try a call."""
+        self._service = service
         self._table = table
         self._ledger_table = ledger_table
 
@@ -68,16 +80,20 @@ class TotalsSink:
         Rejected is a score that DynamoDB cannot store or add; an older version of it in the same
         batch is posted in its place. Unavailable are all operations of a score that could not be
         posted in time. Conflicts are scores of which the ledger holds something as new.
-        Raises whatever is neither: an error that we do not know.
+        Raises Unforeseen for an answer that we do not know.
         """
-        return Delivery(operations, self._transact, self.probe, deadline).run()
+
+        def begin(parcel: Parcel) -> _Transaction:
+            return _Transaction(self, parcel, deadline)
+
+        return Delivery(operations, begin, self.probe, deadline, MAX_UNDER_WAY).run()
 
     def probe(self, deadline: Deadline) -> None:
         """Send a transaction that both tables refuse, since it demands what is never there.
 
         So a heartbeat proves the rights and the capacity to write, and a score is blamed for a
-        refusal only where this is taken. Costs four write units. Raises Unavailable, or
-        DeadlineNear.
+        refusal only where this is taken. Costs four write units. Raises Unavailable, Unforeseen
+        or DeadlineNear.
         """
         deadline.require(TRANSACTION_SECONDS, "asking DynamoDB for a sign of life")
         total = {
@@ -92,8 +108,9 @@ class TotalsSink:
             "Item": ledger_key(_NO_SOURCE),
             "ConditionExpression": f"attribute_exists({KEY_ATTRIBUTE})",
         }
+        call = self.begin([dumps({"Update": total}), dumps({"Put": entry})], deadline)
         try:
-            codes = {reason["Code"] for reason in self._send([{"Update": total}, {"Put": entry}])}
+            codes = {reason["Code"] for reason in reasons_of(call)}
         except Rejected as refusal:
             raise Unavailable(
                 f"DynamoDB refuses whatever is written to the tables: {refusal.reason}",
@@ -101,42 +118,63 @@ class TotalsSink:
             ) from refusal
         if codes != {CONDITION_FAILED}:
             told = ", ".join(sorted(codes)) or "a write"
-            raise Unavailable(f"DynamoDB answered a probe with {told}", hint=_BUSY_HINT)
-
-    def _transact(self, parcel: Parcel) -> Cancellation | None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        actions, owners = compose(parcel, self._table, self._ledger_table, now)
-        reasons = self._send(actions)
-        return take_apart(parcel, owners, reasons) if reasons else None
-
-    def _send(self, actions: list[Action]) -> list[Reason]:
-        """Run a transaction. Returns the reasons if it was cancelled, [] if it was written.
-
-        Raises Unavailable if it is not known to be written, Rejected if DynamoDB refuses the
-        request as a whole.
-        """
-        try:
-            self._client.transact_write_items(TransactItems=actions)
-        except ClientError as error:
-            return _reasons(error)
-        except (HTTPClientError, BotoConnectionError, ResponseParserError) as error:
-            # It may have been written all the same: the next try finds out, in the ledger.
             raise Unavailable(
-                f"DynamoDB did not answer: {type(error).__name__}",
-                hint="check its endpoint, the network and the service's health",
-            ) from error
-        return []
+                f"DynamoDB answered a probe with {told}",
+                hint="normal for minutes after a sudden rise; if it lasts, look at the tables' "
+                "throttles",
+            )
+
+    def compose(self, parcel: Parcel) -> tuple[list[str], list[Owner]]:
+        """The items of a parcel's transaction, and the owner of each."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return compose(parcel, self._table, self._ledger_table, now)
+
+    def begin(self, actions: Sequence[str], deadline: Deadline) -> Call:
+        """Send a transaction of these actions, each JSON in ASCII. Raises Unavailable.
+
+        Without a ClientRequestToken: a repetition finds out in the ledger what became of the
+        first, and a token would be another one each time.
+        """
+        body = f'{{"TransactItems":[{",".join(actions)}]}}'.encode("ascii")
+        seconds = min(READ_SECONDS, deadline.remaining())
+        return self._service.begin("TransactWriteItems", body, seconds)
 
 
-def _reasons(error: ClientError) -> list[Reason]:
-    """Why DynamoDB cancelled a transaction; raises what `_send` says for any other answer."""
-    answer: Any = error.response
-    code = answer["Error"]["Code"]
-    reasons: list[Reason] = answer.get("CancellationReasons", [])
-    if reasons and all(reason["Code"] in KNOWN_REASONS for reason in reasons):
-        return reasons
-    if code == "ValidationException":
-        raise Rejected(answer["Error"].get("Message", code)) from error
-    if code in _BUSY or answer["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-        raise Unavailable(f"DynamoDB answered {code}", hint=_BUSY_HINT) from error
-    raise error
+class _Transaction:
+    """A parcel under way."""
+
+    __slots__ = ("_call", "_owners", "_parcel")
+
+    def __init__(self, sink: TotalsSink, parcel: Parcel, deadline: Deadline) -> None:
+        self._parcel = parcel
+        actions, self._owners = sink.compose(parcel)
+        self._call = sink.begin(actions, deadline)
+
+    def answer(self) -> Cancellation | None:
+        reasons = reasons_of(self._call)
+        return take_apart(self._parcel, self._owners, reasons) if reasons else None
+
+    def drop(self) -> None:
+        self._call.drop()
+
+
+def reasons_of(call: Call) -> list[Reason]:
+    """The reasons if a transaction was cancelled, [] if it was written.
+
+    Raises Unavailable if it is not known to be written (it may be all the same: the next try finds
+    out, in the ledger), Rejected if DynamoDB refuses the request as a whole, Unforeseen else.
+    """
+    try:
+        call.answer()
+    except ServiceFault as fault:
+        reasons: Any = fault.answer.get("CancellationReasons", [])
+        if reasons and all(reason.get("Code") in KNOWN_REASONS for reason in reasons):
+            return reasons  # type: ignore[no-any-return]
+        if fault.code == "ValidationException":
+            told = fault.answer.get("message") or fault.answer.get("Message") or fault.code
+            raise Rejected(told) from fault
+        raise Unforeseen(
+            f"DynamoDB refused a transaction: {fault.code}",
+            hint="unknown, so retried; look at the role's rights and that both tables are there",
+        ) from fault
+    return []

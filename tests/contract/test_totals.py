@@ -14,6 +14,7 @@ import pytest
 
 from consumers.totals import state
 from consumers.totals.ledger import LedgerEntry
+from consumers.totals.sink import Unforeseen
 from infra.local.servers import LocalServers
 from shared.clock import Deadline
 from tests.support import totals as support
@@ -92,7 +93,7 @@ def test_the_usual_case_is_one_call_and_reads_nothing(tables: Tables, game: Game
     for number in range(9):
         for user in ("ann", "bob", "cid"):
             game.put(f"s-{number}", user, number)
-    counted = Breaking(tables.client)
+    counted = Breaking(tables.service)
     tables.write(game.records, counted)
     assert counted.calls == 1
     later = [game.put(f"s-{number}", "ann", 2 * number) for number in range(9)]
@@ -117,7 +118,7 @@ def test_the_same_batch_in_other_cuts_changes_nothing(tables: Tables, game: Game
 def test_many_scores_of_one_player_in_one_batch(tables: Tables, game: Game) -> None:
     for number in range(250):
         game.put(f"s-{number}", "ann", number)
-    counted = Breaking(tables.client)
+    counted = Breaking(tables.service)
     tables.write(game.records, counted)
     assert counted.calls == 3
     assert_exact(tables, game)
@@ -303,10 +304,10 @@ def test_ten_workers_on_one_player(
         random = Random(seed)
         records = game.records[:]
         random.shuffle(records)
-        own_client = client(either_servers.endpoints, "dynamodb")
+        own_service = support.service_of(client(either_servers.endpoints, "dynamodb"))
         while records:
             size = random.randint(1, 12)
-            assert not tables.write(records[:size], own_client).unavailable
+            assert not tables.write(records[:size], own_service).unavailable
             del records[:size]
 
     with ThreadPoolExecutor(10) as pool:
@@ -320,7 +321,7 @@ def test_a_probe_asks_both_tables_and_writes_nothing(tables: Tables) -> None:
     assert tables.totals() == {}
     assert tables.entries() == {}
     for lost in (replace(tables, table="no-such"), replace(tables, ledger="no-such")):
-        with pytest.raises(tables.client.exceptions.ResourceNotFoundException):
+        with pytest.raises(Unforeseen, match="ResourceNotFoundException"):
             lost.sink().probe(Deadline(30))
 
 

@@ -115,7 +115,7 @@ def test_an_outage_reports_the_first_record(
         game.put("s-1", "ann", 5),
         game.put("s-1", "bob", 7),
     ]
-    with answering(clients.aws_client("dynamodb", 1), lambda _: failure("ThrottlingException")):
+    with answering(lambda _: failure("ThrottlingException")):
         answer = handler(event(*batch), None)
     first = batch[1]["dynamodb"]["SequenceNumber"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": first}]}

@@ -75,11 +75,15 @@ class MemoryAws:
             self.names.add(document["eventID"])
         return {}
 
-    def transact_write_items(self, TransactItems: Sequence[Any]) -> Any:  # noqa: N803
-        assert 1 <= len(TransactItems) <= 100
-        orjson.dumps(TransactItems)
+    def begin(self, operation: str, body: bytes, seconds: float) -> "MemoryAws":
+        """A transaction of `totals`, taken at once."""
+        assert operation == "TransactWriteItems"
+        assert body.isascii()
+        assert seconds > 0
+        items = orjson.loads(body)["TransactItems"]
+        assert 1 <= len(items) <= 100
         keys = set()
-        for action in TransactItems:
+        for action in items:
             if "Put" in action:
                 item = action["Put"]["Item"]
                 key = item["PK"]["S"]
@@ -89,8 +93,14 @@ class MemoryAws:
                 key = action["Update"]["Key"]["PK"]["S"]
             assert len(key) <= 600 or key.startswith("TOTAL#")
             keys.add(key)
-        assert len(keys) == len(TransactItems), "DynamoDB refuses two actions on one item"
+        assert len(keys) == len(items), "DynamoDB refuses two actions on one item"
+        return self
+
+    def answer(self) -> dict[str, Any]:
         return {}
+
+    def drop(self) -> None:
+        pass
 
 
 class MemoryCache:

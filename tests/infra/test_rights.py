@@ -41,12 +41,15 @@ def operations() -> dict[str, str]:
 
 def called(module: str, operations: dict[str, str]) -> set[str]:
     found = closure(TREE, module)
-    names = {
-        node.func.attr
-        for path in found.files.values()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-    }
+    names: set[str] = set()
+    for path in found.files.values():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                # `service.begin("PutItem", …)`, of shared.aws_json
+                case ast.Call(ast.Attribute(attr="begin" | "call"), [ast.Constant(str(name)), *_]):
+                    names.add(xform_name(name))
+                case ast.Call(ast.Attribute(attr=name)):
+                    names.add(name)
     return {name for name in names if operations.get(name) in found.services}
 
 

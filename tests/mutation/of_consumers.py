@@ -11,8 +11,8 @@ CONSUMERS: tuple[Mutant, ...] = (
     Mutant(
         "ledger: an entry is only made where there is none",
         "consumers/totals/transaction.py",
-        'put["ConditionExpression"] = _NOT_YET',
-        'put.pop("ReturnValuesOnConditionCheckFailure")',
+        '_IF_NONE = _CONDITION % (_NOT_YET, "")',
+        '_IF_NONE = "}}"',
         ("tests/contract/test_totals.py::test_the_same_batch_in_other_cuts_changes_nothing",),
     ),
     Mutant(
@@ -25,15 +25,15 @@ CONSUMERS: tuple[Mutant, ...] = (
     Mutant(
         "ledger: the total gains only what the entry did not hold",
         "consumers/totals/posting.py",
-        "amounts.append(known[0].copy_negate())",
+        "total = subtract(total, known[0])",
         "pass",
         ("tests/unit/consumers/totals/test_posting.py::test_what_a_total_gains",),
     ),
     Mutant(
         "ledger: a removed score leaves its version",
         "consumers/totals/projection.py",
-        "version = record.version\n",
-        "version = record.version - (record.new is None)\n",
+        '_version(old["version"]["N"]) + 1\n',
+        '_version(old["version"]["N"])\n',
         ("tests/contract/test_totals.py::test_a_removal_that_comes_first_holds_the_score_out",),
     ),
     Mutant(

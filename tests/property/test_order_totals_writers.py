@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from consumers.totals import transaction
+from consumers.totals.sink import Call
 from infra.local.servers import LocalServers
 from tests.support import totals as support
 from tests.support.records import Raw
@@ -48,16 +49,13 @@ class Worker:
         self._thread.start()
         self._await()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._tables.client, name)
-
-    def transact_write_items(self, **request: Any) -> Any:
+    def begin(self, operation: str, body: bytes, seconds: float) -> Call:
         self._waits.release()
         assert self._turn.acquire(timeout=_SECONDS)
         if self.calls == self._dies_before:
             raise Killed
         self.calls += 1
-        return self._tables.client.transact_write_items(**request)
+        return self._tables.service.begin(operation, body, seconds)
 
     def go(self) -> None:
         """Let it make the transaction that it waits with; returns once it waits again, or ended."""
@@ -168,14 +166,8 @@ def test_without_the_ledgers_condition_a_sum_is_wrong(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proof that the test above looks."""
-    put_entry = transaction._put_entry
-
-    def unconditional(*arguments: Any, **more: Any) -> Any:
-        action = put_entry(*arguments, **more)
-        kept = ("TableName", "Item")
-        return {"Put": {name: action["Put"][name] for name in kept}}
-
-    monkeypatch.setattr(transaction, "_put_entry", unconditional)
+    monkeypatch.setattr(transaction, "_IF_NONE", "}}")
+    monkeypatch.setattr(transaction, "_IF_KNOWN", "}}%.0s%.0s%.0s")
     for second in ("ahead", "behind"):
         found = played(tables, second)
         assert any(found), second

@@ -96,7 +96,7 @@ def test_workers_that_die_lose_and_double_nothing(
         deaths = data.draw(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=3))
         for call, after in deaths:
             try:
-                tables.write(batch, Breaking(dynamodb, call, after=after))
+                tables.write(batch, Breaking(tables.service, call, after=after))
             except Killed:
                 tables.assert_sound()
         tables.write(batch)

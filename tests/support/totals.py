@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from typing import Any
+from unittest import mock
 
 from consumers.totals import state
 from consumers.totals.ledger import LedgerEntry
 from consumers.totals.projection import Contribution, project
-from consumers.totals.sink import TotalsSink
+from consumers.totals.sink import Service, TotalsSink
+from shared.aws_json import JsonService
 from shared.clock import Deadline
 from shared.entities import LEADERBOARD_INDEX
 from shared.envelopes import read_records
@@ -35,15 +38,16 @@ class Tables:
     """A table and a ledger of one test."""
 
     client: Any
+    service: JsonService
     table: str
     ledger: str
 
-    def sink(self, client: Any = None) -> TotalsSink:
-        return TotalsSink(client or self.client, self.table, self.ledger)
+    def sink(self, service: Service | None = None) -> TotalsSink:
+        return TotalsSink(service or self.service, self.table, self.ledger)
 
-    def write(self, records: Sequence[Raw], client: Any = None) -> WriteResult:
+    def write(self, records: Sequence[Raw], service: Service | None = None) -> WriteResult:
         """Deliver one batch, as a worker of its own would."""
-        return self.sink(client).write(contributions(*records), Deadline(60))
+        return self.sink(service).write(contributions(*records), Deadline(60))
 
     def totals(self) -> dict[str, Any]:
         return {
@@ -68,6 +72,19 @@ class Tables:
         stored = self.totals()
         for user in expected.keys() | stored.keys():
             assert stored.get(user, (0, 0)) == expected.get(user, (0, 0)), user
+
+
+def service_of(client: Any) -> JsonService:
+    """DynamoDB as the sink speaks to it, where a client of botocore's finds it."""
+    frozen = client._request_signer._credentials.get_frozen_credentials()
+    environment = {
+        "AWS_ENDPOINT_URL_DYNAMODB": client.meta.endpoint_url,
+        "AWS_REGION": client.meta.region_name,
+        "AWS_ACCESS_KEY_ID": frozen.access_key,
+        "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
+    }
+    with mock.patch.dict(os.environ, environment):
+        return JsonService("dynamodb")
 
 
 def make_tables(client: Any) -> Tables:
@@ -105,7 +122,7 @@ def make_tables(client: Any) -> Tables:
         AttributeDefinitions=attributes("PK"),
         BillingMode="PAY_PER_REQUEST",
     )
-    return Tables(client, table, ledger)
+    return Tables(client, service_of(client), table, ledger)
 
 
 def records_of(*raws: Raw) -> list[Record]:

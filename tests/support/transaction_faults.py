@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from unittest import mock
 
-from botocore.awsrequest import AWSResponse
-from botocore.compat import HTTPHeaders
-from botocore.exceptions import ClientError
+from consumers.totals.sink import Call, Service
+from shared.aws_http import Answer as HttpAnswer
+from shared.aws_http import Connections
+from shared.aws_json import ServiceFault
 
 
 class Killed(BaseException):
@@ -17,64 +19,81 @@ class Killed(BaseException):
 
 
 class Breaking:
-    """A client whose n-th transaction is cut off, before it reaches the server or after.
+    """A service whose n-th call is cut off, before it reaches the server or after.
 
     Counts from 0; `calls` tells how many were made.
     """
 
     def __init__(
-        self, client: Any, at: int = -1, *, after: bool = False, error: BaseException | None = None
+        self,
+        service: Service,
+        at: int = -1,
+        *,
+        after: bool = False,
+        error: BaseException | None = None,
     ) -> None:
-        self._client, self._at, self._after = client, at, after
+        self._service, self._at, self._after = service, at, after
         self._error = error or Killed()
         self.calls = 0
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
+    def begin(self, operation: str, body: bytes, seconds: float) -> Call:
+        place, self.calls = self.calls, self.calls + 1
+        breaks = place == self._at
+        sent = None if breaks and not self._after else self._service.begin(operation, body, seconds)
+        return _Broken(sent, self._error if breaks else None)
 
-    def transact_write_items(self, **request: Any) -> Any:
-        call, self.calls = self.calls, self.calls + 1
-        if call != self._at:
-            return self._client.transact_write_items(**request)
-        if self._after:
-            with suppress(ClientError):
-                self._client.transact_write_items(**request)
+
+class _Broken:
+    def __init__(self, sent: Call | None, error: BaseException | None) -> None:
+        self._sent, self._error = sent, error
+
+    def answer(self) -> dict[str, Any]:
+        if self._error is None:
+            assert self._sent is not None
+            return self._sent.answer()
+        self.drop()
         raise self._error
+
+    def drop(self) -> None:
+        # Waited for, so that a test that looks at the tables next finds them at rest.
+        if self._sent is not None:
+            with suppress(ServiceFault):
+                self._sent.answer()
 
 
 Answer = tuple[int, dict[str, Any]]
 
 
-class Body:
-    """What AWSResponse reads its content from, as from urllib3's response."""
+class _Canned:
+    """An exchange that has been answered already."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
-        self._content = json.dumps(document).encode()
+    def __init__(self, status: int, document: dict[str, Any]) -> None:
+        self._answer = HttpAnswer(status, {}, json.dumps(document).encode())
 
-    def stream(self) -> Iterator[bytes]:
-        yield self._content
+    def answer(self) -> HttpAnswer:
+        return self._answer
+
+    def drop(self) -> None:
+        pass
 
 
 @contextmanager
-def answering(client: Any, answer: Callable[[dict[str, Any]], Answer | None]) -> Iterator[None]:
+def answering(answer: Callable[[dict[str, Any]], Answer | None]) -> Iterator[None]:
     """Answer transactions in the server's place, where `answer` does not leave it to the server.
 
-    What it returns goes through botocore as an answer of DynamoDB: (status, JSON document).
+    What it returns goes the way of an answer of DynamoDB: (status, JSON document).
     """
+    send = Connections.send
 
-    def hook(request: Any, **_: Any) -> AWSResponse | None:
-        given = answer(json.loads(request.body))
-        if given is None:
-            return None
-        status, document = given
-        return AWSResponse(request.url, status, HTTPHeaders(), Body(document))
+    def instead(connections: Connections, head: bytes, body: bytes, seconds: float) -> Any:
+        if b"TransactWriteItems" in head:
+            given = answer(json.loads(body))
+            if given is not None:
+                return _Canned(*given)
+        return send(connections, head, body, seconds)
 
-    event = "before-send.dynamodb.TransactWriteItems"
-    client.meta.events.register(event, hook)
-    try:
+    with mock.patch.object(Connections, "send", instead):
         yield
-    finally:
-        client.meta.events.unregister(event, hook)
 
 
 def failure(code: str, message: str = "", status: int = 400) -> Answer:

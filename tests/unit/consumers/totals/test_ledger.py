@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import astuple
 from decimal import Decimal, Inexact
 from fractions import Fraction
 
@@ -11,10 +13,11 @@ from hypothesis import strategies as st
 
 from consumers.totals.ledger import (
     LedgerEntry,
+    entry_json,
     exact_sum,
     ledger_key,
     number_text,
-    raw_entry,
+    quoted,
     read_entry,
     source_key,
 )
@@ -94,6 +97,8 @@ def test_a_sum_that_cannot_be_exact_is_an_error() -> None:
 
 def test_an_entry_survives_its_item() -> None:
     entry = LedgerEntry(Decimal("-12.50"), 7, live=True)
-    item = raw_entry("SCORE#s|USER#u", "u", entry)
+    source, user = 'SCORE#"é\\|USER#\n\U0001f3b2', "\n\U0001f3b2"
+    item = json.loads(entry_json(source, quoted(user), *astuple(entry)))
     assert read_entry(item) == entry
-    assert item["user"] == {"S": "u"}
+    assert item["user"] == {"S": user}
+    assert item["PK"] == ledger_key(source)["PK"]

@@ -65,11 +65,12 @@ def test_what_a_total_gains_is_not_rounded() -> None:
 
 def test_the_newest_is_given_up_for_the_one_before() -> None:
     posting = versions(1, 3, 2)
-    assert posting.fall_back() == 1
-    assert posting.newest.version == 2
-    assert posting.fall_back() == 2
-    assert posting.fall_back() == 0
-    assert posting.is_empty
+    assert (posting.index, posting.newest.version) == (1, 3)
+    assert posting.fall_back()
+    assert (posting.index, posting.newest.version) == (2, 2)
+    assert posting.fall_back()
+    assert (posting.index, posting.newest.version) == (0, 1)
+    assert not posting.fall_back()
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from consumers.totals import projection
 from consumers.totals.projection import Contribution, project
-from shared.errors import Malformed
+from shared.envelopes import read_records
+from shared.errors import Malformed, NotAStream
+from shared.records import Record
 from tests.support.records import (
     Raw,
     heartbeat,
@@ -18,6 +24,7 @@ from tests.support.records import (
     stream_record,
     to_raw,
 )
+from tests.support.strategies import damaged_records, sound_records, sources
 from tests.support.totals import records_of
 
 
@@ -142,3 +149,48 @@ def test_the_records_are_not_changed() -> None:
     projected(raw)
     assert raw == stream_record(score(), score(value=7, version=2))
     assert raw["dynamodb"]["NewImage"]["Score"] == to_raw(7)
+
+
+def outcome(find: Callable[[Record], Contribution | None], record: Record) -> Any:
+    try:
+        return find(record)
+    except Malformed as error:
+        return error.reason, error.hint
+
+
+@settings(max_examples=1000)
+@given(st.data())
+def test_the_quick_way_never_differs_from_the_careful_one(data: st.DataObject) -> None:
+    source = data.draw(sources())
+    raw = data.draw(damaged_records(source) | sound_records(source))
+    entries = [raw] if isinstance(raw, dict) else []
+    try:
+        found = list(read_records({"Records": entries}))
+    except NotAStream:
+        return
+    for record in found:
+        if isinstance(record, Record):
+            assert outcome(project, record) == outcome(projection._project_any, record)
+
+
+@pytest.mark.parametrize("name", ["INSERT", "MODIFY", "REMOVE"])
+@pytest.mark.parametrize("old", [None, [], {}, "x", score(), score(value="x")])
+@pytest.mark.parametrize("new", [None, [], {}, "x", score(), score(version=0), score(value="x")])
+def test_neither_do_images_that_do_not_fit_the_change(name: str, old: Any, new: Any) -> None:
+    for left_out in (set(), {"OldImage"}, {"NewImage"}):
+        raw = stream_record(None, score())
+        raw["eventName"] = name
+        for image, value in (("OldImage", old), ("NewImage", new)):
+            item = to_raw(value)["M"] if isinstance(value, dict) else value
+            raw["dynamodb"][image] = item
+            if image in left_out:
+                del raw["dynamodb"][image]
+        (record,) = records_of(raw)
+        assert outcome(project, record) == outcome(projection._project_any, record)
+
+
+@pytest.mark.parametrize("item", [score(), score(score_id="ab|c%", user="d|e"), score(user="é")])
+def test_sound_scores_go_the_quick_way(item: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection, "_project_any", lambda _: pytest.fail("the careful way"))
+    for images in ((None, item), (item, item), (item, None)):
+        assert projected(stream_record(*images)) is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +53,9 @@ def test_a_total_of_any_player_never_comes_back(user: str) -> None:
 def test_whatever_is_written_into_the_table_is_a_total(user: str) -> None:
     (parcel,) = pack(fold(contributions(stream_record(None, score(user=user)))))
     actions, _ = compose(parcel, "table", "ledger", "now")
-    written = [op for action in actions for op in action.values() if op["TableName"] == "table"]
+    written = [
+        op for action in actions for op in json.loads(action).values() if op["TableName"] == "table"
+    ]
     assert [op["Key"]["PK"]["S"] for op in written] == [Kind.TOTAL.value + user]
     assert not passes({"dynamodb": {"Keys": written[0]["Key"]}})
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from consumers.totals.ledger import LedgerEntry, raw_entry
+from consumers.totals.ledger import entry_json
 from consumers.totals.posting import Parcel, fold, pack
-from consumers.totals.transaction import Cancellation, Reason, compose, take_apart
+from consumers.totals.transaction import Cancellation, Owner, Reason, compose, take_apart
 from tests.support.totals import Game, contributions
 
 NONE: Reason = {"Code": "None"}
@@ -23,8 +25,8 @@ def failed(value: int | None = None, version: int = 1, *, live: bool = True) -> 
     reason: Reason = {"Code": "ConditionalCheckFailed"}
     if value is None:
         return reason
-    entry = LedgerEntry(Decimal(value), version, live=live)
-    return {**reason, "Item": raw_entry("SCORE#s|USER#u", "u", entry)}
+    entry = entry_json("SCORE#s|USER#u", '"u"', Decimal(value), version, live)
+    return {**reason, "Item": json.loads(entry)}
 
 
 def parcel(change: Callable[[Game], None]) -> Parcel:
@@ -45,8 +47,13 @@ def opposites(game: Game) -> None:
     game.put("s-2", "u", -5)
 
 
+def composed(sent: Parcel) -> tuple[list[dict[str, Any]], list[Owner]]:
+    actions, owners = compose(sent, "table", "ledger", "now")
+    return [json.loads(action) for action in actions], owners
+
+
 def judged(sent: Parcel, *reasons: Reason) -> Cancellation:
-    _, owners = compose(sent, "table", "ledger", "now")
+    _, owners = composed(sent)
     return take_apart(sent, owners, reasons)
 
 
@@ -55,10 +62,10 @@ def users(groups: list) -> list[str]:
 
 
 def test_the_items_and_their_order() -> None:
-    actions, owners = compose(parcel(two_players), "table", "ledger", "now")
+    actions, owners = composed(parcel(two_players))
     assert [next(iter(action)) for action in actions] == ["Put", "Put", "Update"] * 2
-    assert [owner.group.user for owner in owners] == ["ann"] * 3 + ["bob"] * 3
-    assert [owner.posting is None for owner in owners] == [False, False, True] * 2
+    assert [group.user for group, _ in owners] == ["ann"] * 3 + ["bob"] * 3
+    assert [posting is None for _, posting in owners] == [False, False, True] * 2
     total = actions[2]["Update"]
     assert total["Key"] == {"PK": {"S": "TOTAL#ann"}, "SK": {"S": "TOTAL"}}
     assert total["ExpressionAttributeValues"][":total"] == {"N": "12"}
@@ -71,7 +78,7 @@ def test_each_entry_is_put_under_a_condition() -> None:
     change = game.put("s-1", "u", 6)
     for record, known in ((insert, None), (change, {"N": "5"})):
         (made,) = pack(fold(contributions(record)))
-        put = compose(made, "table", "ledger", "now")[0][0]["Put"]
+        put = composed(made)[0][0]["Put"]
         assert put["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
         if known is None:
             assert put["ConditionExpression"] == "attribute_not_exists(PK)"
@@ -84,13 +91,13 @@ def test_a_total_that_stays_is_not_written() -> None:
     game = Game()
     game.put("s-1", "u", 5)
     (made,) = pack(fold(contributions(game.put("s-1", "u", 5, difficulty="HARD"))))
-    actions, _ = compose(made, "table", "ledger", "now")
+    actions, _ = composed(made)
     assert [next(iter(action)) for action in actions] == ["Put"]
 
 
 def test_two_scores_that_cancel_out_are_still_counted() -> None:
     sent = parcel(opposites)
-    actions, _ = compose(sent, "table", "ledger", "now")
+    actions, _ = composed(sent)
     assert actions[2]["Update"]["ExpressionAttributeValues"][":scores"] == {"N": "2"}
 
 
@@ -125,7 +132,7 @@ def test_a_condition_that_fails_and_teaches_nothing_is_not_tried_at_once() -> No
 def test_a_parcel_that_asks_writes_nothing() -> None:
     sent = parcel(two_players)
     sent.asks = True
-    actions, owners = compose(sent, "table", "ledger", "now")
+    actions, owners = composed(sent)
     assert [next(iter(action)) for action in actions] == ["Put"] * 4
     never = "attribute_not_exists(PK) AND attribute_exists(PK)"
     assert {action["Put"]["ConditionExpression"] for action in actions} == {never}
