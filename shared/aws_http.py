@@ -1,7 +1,7 @@
 """HTTP/1.1 to one server over a few kept-alive connections: a POST at a time on each.
 
 Sending and waiting are two steps, so that one thread can have several requests under way.
-`http.client` would add 25 ms to a cold start and 100 µs to a call, urllib3 more (docs/adr/0008).
+`http.client` would add 25 ms to a cold start and 100 µs to a call, urllib3 more (docs/adr/0009).
 Certificates and host names are checked against the system's authorities, or AWS_CA_BUNDLE's.
 """
 

@@ -1,7 +1,7 @@
 """AWS Signature Version 4 for calls of AWS's JSON protocol: POST to `/`, no query.
 
 Why not botocore's signer: it takes 160 µs a call where this takes 10, and importing it is most of
-a cold start (docs/adr/0008). Where credentials come from stays botocore's business, except for
+a cold start (docs/adr/0009). Where credentials come from stays botocore's business, except for
 plain ones in the environment, as every Lambda function has them. Tests hold every signature
 against botocore's. Source: AWS, "Create a signed AWS API request".
 """

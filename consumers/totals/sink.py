@@ -34,7 +34,7 @@ from shared.settings import Settings
 
 # No score is called so: their source keys start with the score's own key.
 _NO_SOURCE = "PROBE"
-# Transactions under way at a time: they wait together, some 10 ms each (docs/adr/0009).
+# Transactions under way at a time: they wait together, some 10 ms each (docs/adr/0010).
 MAX_UNDER_WAY = 4
 
 
