@@ -22,7 +22,7 @@ class Goal:
 
 
 GOALS = {
-    "audit": Goal(9.0, 4.2),
+    "audit": Goal(9.0, 3.5),
     "metrics": Goal(35.0, 1.15),
     "cache": Goal(18.0, 1.05),
     "search": Goal(6.0, 1.2),
