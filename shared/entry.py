@@ -1,6 +1,5 @@
 """The Lambda entry: settings, sink and queue are put together here, once per process."""
 
-import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -8,7 +7,7 @@ from shared.garbage import collect_between
 from shared.parking import DeadLetterQueue
 from shared.records import Record
 from shared.runtime import Consumer, Response, Sink
-from shared.settings import COMMON_SETTINGS, Settings
+from shared.settings import COMMON_SETTINGS, Settings, in_lambda
 from shared.spec import ConsumerSpec
 
 Op = TypeVar("Op")
@@ -34,7 +33,7 @@ def lambda_entry(
     def handler(event: Any, context: Any) -> Response:
         return consumer().consume(event, context)
 
-    if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+    if in_lambda():
         consumer()
         return collect_between(handler)
     return handler

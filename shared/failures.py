@@ -1,6 +1,5 @@
 """One structured log line per failure; what is logged never holds an item's content."""
 
-import traceback
 from functools import cache
 from typing import Any
 
@@ -25,6 +24,9 @@ def log_failure(consumer: str, outcome: str, sequence_number: str, error: Except
     if isinstance(error, FanoutError):
         line |= {"error": type(error).__name__, "reason": error.reason, "hint": error.hint}
     if not isinstance(error, FanoutError) or error.__cause__ is not None:
+        # Imported late, as the logger is.
+        import traceback
+
         fault = error.__cause__ or error
         frames = traceback.extract_tb(fault.__traceback__)
         line["cause"] = type(fault).__name__

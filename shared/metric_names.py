@@ -4,7 +4,7 @@
 apart from the business's, so that analysts and the people on call do not meet in one list.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PIPELINE = "Fanout/Pipeline"
 BUSINESS = "Fanout/Business"
@@ -13,8 +13,7 @@ BUSINESS = "Fanout/Business"
 CONSUMER = "Consumer"
 
 
-@dataclass(frozen=True, slots=True)
-class MetricName:
+class MetricName(NamedTuple):
     """A metric's name in CloudWatch, its CloudWatch unit, and one line on its meaning."""
 
     name: str

@@ -13,16 +13,12 @@ Over SQS's size the same document goes to S3 and the message carries
 never leads nowhere.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.clients import aws_client
 from shared.clock import now_ms
 from shared.errors import FanoutError, ParkingFailed, Poison, shown
-from shared.json_text import json_text
 from shared.letters import PARKED_PREFIX, PARKED_SCHEMA
 
 # SQS took 256 KiB for two decades; queues and emulators of that limit are still about.
@@ -30,8 +26,7 @@ MAX_MESSAGE_BYTES = 256 * 1024
 MAX_MESSAGES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """One poison record on its way to the queue.
 
     Attributes:
@@ -47,8 +42,7 @@ class Letter:
     field: str = "record"
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterQueue:
+class DeadLetterQueue(NamedTuple):
     """The queue of one consumer, and the bucket for what is too big for it."""
 
     consumer: str
@@ -95,6 +89,11 @@ class DeadLetterQueue:
             yield batch
 
     def _body(self, letter: Letter) -> str:
+        # Imported late: most functions never park anything, and all would wait for it at start.
+        import json
+
+        from shared.json_text import json_text
+
         document: dict[str, Any] = {
             "fanout": PARKED_SCHEMA,
             "consumer": self.consumer,
@@ -111,6 +110,8 @@ class DeadLetterQueue:
         body = f'{head[:-1]},"{letter.field}":{json_text(letter.raw)}}}'
         if len(body) <= MAX_MESSAGE_BYTES:
             return body
+        import hashlib
+
         digest = hashlib.sha256(body.encode()).hexdigest()[:32]
         number = letter.sequence_number
         # Anything may stand there; a name that S3 refuses would hold the shard up for ever.

@@ -6,9 +6,9 @@ trace shows the write and all its projections. With tracing off nothing is impor
 costs more than the rest of a cold start together.
 """
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 from shared.entities import TRACE_ATTRIBUTE
@@ -16,9 +16,17 @@ from shared.errors import Malformed, shown
 from shared.records import Record
 
 # X-Ray developer guide, "Tracing header" and "Trace IDs"; the writer may add fields of its own.
-_is_trace_id = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}", re.ASCII | re.IGNORECASE).fullmatch
-_is_segment_id = re.compile(r"[0-9a-f]{16}", re.ASCII | re.IGNORECASE).fullmatch
+_TRACE_ID = r"1-[0-9a-f]{8}-[0-9a-f]{24}"
+_SEGMENT_ID = r"[0-9a-f]{16}"
 _MAX_HEADER = 1_024
+
+
+@cache
+def _is(pattern: str) -> Callable[[str], object]:
+    # Compiled at the first use: without tracing there is none.
+    import re
+
+    return re.compile(pattern, re.ASCII | re.IGNORECASE).fullmatch
 
 
 def batch_span(consumer: str, enabled: bool) -> AbstractContextManager[Any]:
@@ -48,7 +56,7 @@ def sampled_header(record: Record) -> tuple[str, str] | None:
         return None
     parts = dict(part.strip().partition("=")[::2] for part in header[:_MAX_HEADER].split(";"))
     root, parent = parts.get("Root", ""), parts.get("Parent", "")
-    if parts.get("Sampled") != "1" or not _is_trace_id(root) or not _is_segment_id(parent):
+    if parts.get("Sampled") != "1" or not _is(_TRACE_ID)(root) or not _is(_SEGMENT_ID)(parent):
         return None
     return root, parent
 

@@ -20,6 +20,7 @@ from shared.clock import now_ms
 from shared.codec import RawImage
 from shared.errors import Unavailable
 from shared.records import STREAM
+from shared.table_pages import items_of_pages
 
 _BATCH = 500
 
@@ -63,14 +64,7 @@ def _records(event_name: str, field: str, images: Iterable[RawImage]) -> Iterato
 
 def items_of(table: str, kind: entities.Kind) -> Iterator[RawImage]:
     """Every item of one kind, read consistently, page by page."""
-    service = JsonService("dynamodb")
-    start: dict[str, Any] = {}
-    while True:
-        arguments = {"TableName": table, "ConsistentRead": True, **start}
-        page = service.call("Scan", arguments)
-        for item in page["Items"]:
-            if entities.kind_of(item) is kind:
-                yield item
-        if not page.get("LastEvaluatedKey"):
-            return
-        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    call = JsonService("dynamodb").call
+    for item in items_of_pages(call, "Scan", TableName=table, ConsistentRead=True):
+        if entities.kind_of(item) is kind:
+            yield item

@@ -10,6 +10,7 @@ from consumers.registry import REGISTRY
 from infra.aws.stage import STAGES
 from ops.capacity import measured, prices
 from ops.capacity.cost import Line, month
+from ops.capacity.options import item_kb_option
 from ops.capacity.workload import Workload
 from ops.console import console, print_json, table
 
@@ -22,13 +23,7 @@ from ops.console import console, print_json, table
     type=click.FloatRange(min=0.001, max=1_000_000),
     help="Changes of the table, on average.",
 )
-@click.option(
-    "--item-kb",
-    default=2.0,
-    show_default=True,
-    type=click.FloatRange(min=0.1, max=400),
-    help="Size of an item.",
-)
+@item_kb_option
 @click.option(
     "--stage",
     default="prod",

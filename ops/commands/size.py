@@ -7,6 +7,7 @@ import click
 
 from consumers.registry import REGISTRY
 from ops.capacity import measured
+from ops.capacity.options import item_kb_option
 from ops.capacity.size import ConsumerSize, Plan, plan
 from ops.capacity.workload import Workload
 from ops.commands.status import duration
@@ -25,13 +26,7 @@ _COLUMNS = (
     type=click.FloatRange(min=0.001, max=1_000_000),
     help="Changes of the table, at the peak.",
 )
-@click.option(
-    "--item-kb",
-    default=2.0,
-    show_default=True,
-    type=click.FloatRange(min=0.1, max=400),
-    help="Size of an item.",
-)
+@item_kb_option
 @click.option(
     "--stored-orders",
     default=1_000_000,

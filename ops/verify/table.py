@@ -9,6 +9,7 @@ from shared import entities
 from shared.aws_json import JsonService
 from shared.codec import RawImage
 from shared.errors import Retryable, Unavailable
+from shared.table_pages import items_of_pages
 
 RawKey = Mapping[str, Mapping[str, str]]
 
@@ -29,13 +30,7 @@ class Table:
 
     def items(self) -> Iterator[RawImage]:
         """Yield every item. What changes meanwhile may be missed or be seen as it was."""
-        request: dict[str, Any] = {"TableName": self._name, "ConsistentRead": True}
-        while True:
-            page = self._call("Scan", request)
-            yield from page["Items"]
-            if not page.get("LastEvaluatedKey"):
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return items_of_pages(self._call, "Scan", TableName=self._name, ConsistentRead=True)
 
     def get(self, keys: Iterable[RawKey]) -> Iterator[RawImage]:
         """Yield the items of these keys that exist, in no order."""
@@ -64,13 +59,7 @@ class Table:
 
     def query(self, **arguments: Any) -> Iterator[RawImage]:
         """Yield the items of one Query, all pages; `Limit` is that of a page."""
-        request = {"TableName": self._name, **arguments}
-        while True:
-            page = self._call("Query", request)
-            yield from page["Items"]
-            if not page.get("LastEvaluatedKey"):
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return items_of_pages(self._call, "Query", TableName=self._name, **arguments)
 
     def _call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         for attempt in range(_ATTEMPTS - 1):

@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from consumers.registry import REGISTRY
 from shared.metric_names import BUSINESS, BUSINESS_METRICS, PIPELINE, PIPELINE_METRICS
-from shared.settings import COMMON_SETTINGS, Settings
+from shared.settings import COMMON_SETTINGS, SETTINGS, Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -21,13 +20,11 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _settings() -> str:
     rows = []
-    for setting in fields(Settings):
-        users = [spec.name for spec in REGISTRY if setting.name in spec.settings]
-        required = "all" if setting.name in COMMON_SETTINGS else ", ".join(users) or "none"
-        default = "" if setting.default == "" else f"`{int(str(setting.default or 0))}`"
-        rows.append(
-            (f"`{setting.metadata['variable']}`", setting.metadata["doc"], required, default)
-        )
+    for (name, setting), value in zip(SETTINGS.items(), Settings(), strict=True):
+        users = [spec.name for spec in REGISTRY if name in spec.settings]
+        required = "all" if name in COMMON_SETTINGS else ", ".join(users) or "none"
+        default = "" if value == "" else f"`{int(value)}`"
+        rows.append((f"`{setting.variable}`", setting.doc, required, default))
     return (
         "# Settings\n\n"
         "A handler reads them from its environment when it starts. One that is missing or\n"

@@ -6,7 +6,7 @@ import pytest
 
 from shared.alarms import Alarm, Signal
 from shared.errors import InvalidSettings, InvalidSpec
-from shared.settings import Settings
+from shared.settings import SETTINGS, Settings
 from shared.spec import ConsumerSpec, Source
 
 GOOD: dict[str, Any] = {
@@ -54,6 +54,15 @@ def test_refuses_and_names_the_fault(change: dict[str, Any], named: str) -> None
 def test_lists_every_fault_at_once() -> None:
     with pytest.raises(InvalidSpec, match=r"batch_size.*memory_mb"):
         ConsumerSpec(**GOOD, batch_size=0, memory_mb=1)
+
+
+def test_a_functions_own_process_does_not_look_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
+    assert ConsumerSpec(**GOOD, batch_size=0).batch_size == 0
+
+
+def test_each_setting_has_a_variable() -> None:
+    assert tuple(SETTINGS) == Settings._fields
 
 
 def test_settings_are_read_and_typed() -> None:
