@@ -70,6 +70,7 @@ ORDER_STATUSES = (
 FINAL_STATUSES = frozenset({"COMPLETED", "VALIDATION_FAILED", "PROCESSING_FAILED"})
 
 _MAX_VERSION = 2**63 - 2
+_VERSION_DIGITS = len(str(_MAX_VERSION))
 
 
 class Kind(StrEnum):
@@ -103,19 +104,20 @@ def key_text(keys: RawImage, name: str) -> str:
 def kind_of(keys: RawImage) -> Kind:
     """The kind of the item with these keys; OTHER for a prefix that is not ours."""
     text = key_text(keys, PARTITION_KEY)
+    # An enum's `.value` costs as much as a call; a StrEnum is its value.
     kind = _BY_FIRST_LETTER.get(text[0], Kind.OTHER)
-    return kind if text.startswith(kind.value) else Kind.OTHER
+    return kind if text.startswith(kind) else Kind.OTHER
 
 
 def item_id(keys: RawImage, kind: Kind) -> str:
     """The id behind the partition key's prefix. Raises Malformed if there is none."""
     text = key_text(keys, PARTITION_KEY)
-    if not text.startswith(kind.value) or len(text) == len(kind.value):
+    if not text.startswith(kind) or len(text) == len(kind):
         raise Malformed(
             f"the partition key holds no id after {kind.value}",
             hint="mend the writer: an item's key is its kind, '#', and its id",
         )
-    return text[len(kind.value) :]
+    return text[len(kind) :]
 
 
 def score_user(keys: RawImage) -> str:
@@ -154,7 +156,7 @@ def version_of(image: RawImage) -> int | None:
         text.__class__ is str
         and text.isascii()
         and text.isdigit()
-        and len(text) < len(str(_MAX_VERSION))
+        and len(text) < _VERSION_DIGITS
         and (version := int(text)) > 0
     ):
         return version
@@ -175,7 +177,7 @@ def heartbeat_written_ms(change: Mapping[str, Any]) -> int | None:
         return None
     try:
         text = image[HEARTBEAT_TIME]["N"]
-        plain = text.isascii() and text.isdigit() and len(text) < len(str(_MAX_VERSION))
+        plain = text.isascii() and text.isdigit() and len(text) < _VERSION_DIGITS
         return int(text) if plain and kind_of(change["Keys"]) is Kind.HEARTBEAT else None
     except (KeyError, TypeError, AttributeError, Malformed):
         return None

@@ -20,16 +20,22 @@ from shared.entities import READ_BY_ALL
 PayloadDecoder = Callable[[str], Any]
 
 
-def payload_decoder(reads: Iterable[str] | None) -> PayloadDecoder:
+def payload_decoder(
+    reads: Iterable[str] | None, reads_old: Iterable[str] | None = None
+) -> PayloadDecoder:
     """A decoder that keeps of both images only `reads`, and what the core itself reads.
 
-    `a.b` keeps of the map `a` its member `b`, and nothing else; None keeps everything. Takes
-    milliseconds to make: once per process. It raises whatever its parts raise.
+    `a.b` keeps of the map `a` its member `b`, and nothing else; None keeps everything. Of the old
+    image it keeps `reads_old` alone, unless that is None. Takes milliseconds to make: once per
+    process. It raises whatever its parts raise.
     """
     # Imported late: consumers of the table's own stream need neither.
     from pybase64 import b64decode
 
-    parse = orjson.loads if reads is None else _partial_parser(reads)
+    if reads is None:
+        parse: Callable[[bytes], Any] = orjson.loads
+    else:
+        parse = _partial_parser(reads, reads if reads_old is None else reads_old)
 
     def decode(data: str) -> Any:
         # Strict: nothing but the alphabet, and the padding as it must be.
@@ -38,11 +44,11 @@ def payload_decoder(reads: Iterable[str] | None) -> PayloadDecoder:
     return decode
 
 
-def _partial_parser(reads: Iterable[str]) -> Callable[[bytes], Any]:
+def _partial_parser(reads: Iterable[str], reads_old: Iterable[str]) -> Callable[[bytes], Any]:
     from msgspec.json import Decoder
 
-    image = _image_type({*reads, *READ_BY_ALL})
-    change = _fields(Keys=Any, ApproximateCreationDateTime=Any, OldImage=image, NewImage=image)
+    old, new = _image_type({*reads_old, *READ_BY_ALL}), _image_type({*reads, *READ_BY_ALL})
+    change = _fields(Keys=Any, ApproximateCreationDateTime=Any, OldImage=old, NewImage=new)
     return Decoder(_fields(eventID=Any, eventName=Any, userIdentity=Any, dynamodb=change)).decode
 
 

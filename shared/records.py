@@ -131,17 +131,24 @@ class Record:
             raise malformed_record(f"has a {name} that is no map")
         return Image(raw)
 
-    def require_images(self) -> tuple[Image | None, Image | None]:
-        """(old, new), each there exactly as the change's name demands.
+    def require_images(self) -> tuple[RawImage | None, RawImage | None]:
+        """(old, new) as raw maps, each there exactly as the change's name demands.
 
-        Raises Malformed otherwise, as for a stream whose view type is not NEW_AND_OLD_IMAGES.
+        For projections that read a few attributes: no view of an image is made. Raises Malformed
+        otherwise, as for a stream whose view type is not NEW_AND_OLD_IMAGES.
         """
-        old, new = self.old, self.new
-        if (old is None) is (self.event_name != "INSERT") or (new is None) is (
-            self.event_name != "REMOVE"
-        ):
-            raise malformed_record(f"is a {self.event_name} without the images it must carry")
-        return old, new
+        change, name = self.change, self.event_name
+        old, new = change.get("OldImage"), change.get("NewImage")
+        if name == "MODIFY":
+            if old.__class__ is dict and new.__class__ is dict:
+                return old, new
+        elif name == "INSERT":
+            if new.__class__ is dict and "OldImage" not in change:
+                return None, new
+        elif old.__class__ is dict and "NewImage" not in change:
+            return old, None
+        _ = self.old, self.new  # says so if either is no map
+        raise malformed_record(f"is a {name} without the images it must carry")
 
     @property
     def created_ms(self) -> int:
@@ -175,12 +182,12 @@ class Record:
         Raises Malformed for a damaged version or a record without images.
         """
         old, new = self.require_images()
-        image = new or old
-        assert image is not None  # require_images
-        version = entities.version_of(image.raw)
-        if version is None:
-            return self.created_us
-        return version + 1 if new is None else version
+        if new is not None:
+            version = entities.version_of(new)
+            return self.created_us if version is None else version
+        assert old is not None  # require_images
+        version = entities.version_of(old)
+        return self.created_us if version is None else version + 1
 
     @property
     def user_identity(self) -> Mapping[str, Any] | None:

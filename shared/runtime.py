@@ -82,7 +82,7 @@ class Consumer(Generic[Op]):
         self._queue = queue
         self._tracing = tracing
         from_kinesis = spec.source is not Source.STREAM
-        self._decode_payload = payload_decoder(spec.reads) if from_kinesis else None
+        self._decode_payload = payload_decoder(spec.reads, spec.reads_old) if from_kinesis else None
 
     def consume(self, event: Any, context: Any = None) -> Response:
         """Handle one Lambda event and say from where to redeliver, if at all.

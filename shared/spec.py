@@ -114,6 +114,7 @@ class ConsumerSpec:
             for the stream, also where the source is Kinesis (the runner wraps them).
         reads: the attributes of an image that its projection reads, `a.b` for a member of a map;
             None for all. From Kinesis nothing else is decoded: what is not named here is not there.
+        reads_old: the same of the image before the change, where that is less than `reads`.
         settings: the fields of `Settings` that it cannot do without.
         grants: what its role may do.
         freshness: its objective.
@@ -135,6 +136,7 @@ class ConsumerSpec:
     source: Source
     filters: tuple[str, ...] = ()
     reads: tuple[str, ...] | None = None
+    reads_old: tuple[str, ...] | None = None
     settings: tuple[str, ...] = ()
     grants: tuple[Grant, ...] = ()
     freshness: FreshnessObjective = FreshnessObjective(within_ms=5_000)

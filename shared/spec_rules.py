@@ -41,8 +41,10 @@ def faults_of(spec: "ConsumerSpec") -> Iterator[str]:
     if spec.tumbling_window_seconds and spec.parallelization > 1:
         yield "a tumbling window allows no parallelization above 1"
     yield from _filter_faults(spec)
-    if not all(_PATH(path) for path in spec.reads or ()):
+    if not all(_PATH(path) for path in (*(spec.reads or ()), *(spec.reads_old or ()))):
         yield "reads must be names of attributes, or of a map and its member: a.b"
+    if spec.reads_old is not None and not {*spec.reads_old} <= {*(spec.reads or ())}:
+        yield "reads_old must be a part of reads"
     if unknown := set(spec.settings) - SETTINGS.keys():
         yield f"no such settings: {', '.join(sorted(unknown))}"
     if not spec.alarms:

@@ -8,7 +8,6 @@ from shared.cache_keys import Cached, entry_name
 from shared.codec import RawImage
 from shared.entities import CUSTOMER_INDEX, Kind, item_id, kind_of
 from shared.errors import Malformed
-from shared.images import raw_images
 from shared.records import Record
 
 # Names of entries (see shared.cache_keys), in a fixed order, none twice.
@@ -39,7 +38,7 @@ def project(record: Record) -> Entries | None:
 
 def _order_entries(record: Record, order_id: str) -> Entries:
     order = entry_name(_CACHED_ORDER, order_id)
-    old, new = raw_images(record)
+    old, new = record.require_images()
     before, after = _customer_of(old), _customer_of(new)
     if before is None or before == after:
         return (order,) if after is None else (order, entry_name(_CACHED_LIST, after))

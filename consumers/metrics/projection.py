@@ -29,7 +29,6 @@ from consumers.metrics.workflow import ENDED, RETRIED, STEP_ENDED
 from shared.codec import RawImage
 from shared.entities import PARTITION_KEY, Kind, key_text, kind_of
 from shared.errors import Malformed
-from shared.images import raw_images
 from shared.records import Record
 
 # A key has 2,048 bytes at most, an eventID 32 digits. A hundred of them share one line of metrics,
@@ -82,7 +81,7 @@ def project(record: Record) -> Counted | None:
 
 
 def _order_samples(record: Record) -> tuple[Sample, ...]:
-    old, new = raw_images(record)
+    old, new = record.require_images()
     assert new is not None  # not a REMOVE
     status = text_of(new, "status")
     if old is None:
@@ -109,7 +108,7 @@ def _ended(status: str, image: RawImage) -> tuple[Sample, ...]:
 
 
 def _score_samples(record: Record) -> tuple[Sample, ...]:
-    _, new = raw_images(record)
+    _, new = record.require_images()
     assert new is not None  # an INSERT
     return ((scores_at(text_of(new, "difficulty")), number_of(new, "Score")),)
 

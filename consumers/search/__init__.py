@@ -18,6 +18,8 @@ SPEC = ConsumerSpec(
         ),
     ),
     reads=tuple({path[0]: None for path in SEARCHED_ATTRIBUTES.values()}),
+    # Of a removed order the version alone, which the core reads.
+    reads_old=(),
     settings=("search_url",),
     grants=(Grant.SEARCH_WRITE,),
 )

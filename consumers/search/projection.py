@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from consumers.search.document import order_document, tombstone
 from shared.entities import Kind, item_id, kind_of, version_of
-from shared.images import raw_images
 from shared.records import Record
 
 # Looked up once: an enum's attribute costs as much as a call.
@@ -40,9 +39,9 @@ def project(record: Record) -> Operation | None:
     if kind_of(keys) is not _ORDER:
         return None
     order_id = item_id(keys, _ORDER)
-    old, new = raw_images(record)
+    old, new = record.require_images()
     if new is None:
-        assert old is not None  # raw_images
+        assert old is not None  # require_images
         version = version_of(old)
         document = tombstone(order_id, record.created_ms)
         version = None if version is None else version + 1

@@ -23,7 +23,7 @@ def _settings() -> str:
     for (name, setting), value in zip(SETTINGS.items(), Settings(), strict=True):
         users = [spec.name for spec in REGISTRY if name in spec.settings]
         required = "all" if name in COMMON_SETTINGS else ", ".join(users) or "none"
-        default = "" if value == "" else f"`{int(value)}`"
+        default = f"`{int(value)}`" if isinstance(value, int) else ""
         rows.append((f"`{setting.variable}`", setting.doc, required, default))
     return (
         "# Settings\n\n"

@@ -123,7 +123,7 @@ def expected(name: str, batch: Batch) -> tuple[Counter[str], Counter[str]]:
     """
     project = import_module(f"consumers.{name}.projection").project
     (spec,) = (spec for spec in REGISTRY if spec.name == name)
-    decode = None if spec.source is Source.STREAM else payload_decoder(spec.reads)
+    decode = None if spec.source is Source.STREAM else payload_decoder(spec.reads, spec.reads_old)
     must, may = Counter[str](), Counter[str]()
     records = read_records({"Records": batch.entries}, decode)
     for record, text in zip(records, batch.texts, strict=True):

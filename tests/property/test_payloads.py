@@ -172,7 +172,7 @@ def test_a_consumer_declares_all_that_its_projection_reads(
 ) -> None:
     """Of every kind of item, it makes the same of what it declares as of the whole."""
     project = import_module(f"consumers.{spec.name}.projection").project
-    decode = payload_decoder(spec.reads)
+    decode = payload_decoder(spec.reads, spec.reads_old)
     for serial in range(20):
         entry = material.entry(rng, Source.KINESIS, serial, 0.5 if damaged else 0.0)
         wholly, partly = read(entry, None), read(entry, decode)
@@ -204,7 +204,7 @@ def goldens(consumer: str) -> list[Any]:
 @declared
 def test_it_declares_what_its_goldens_need(spec: ConsumerSpec) -> None:
     project = import_module(f"consumers.{spec.name}.projection").project
-    decode = payload_decoder(spec.reads)
+    decode = payload_decoder(spec.reads, spec.reads_old)
     for entry in goldens(spec.name):
         wholly, partly = read(entry, None), read(entry, decode)
         if isinstance(wholly, Record):
@@ -220,7 +220,7 @@ def test_each_declared_attribute_is_read(spec: ConsumerSpec) -> None:
     entries = [each for each in goldens(spec.name) if isinstance(read(each, None), Record)]
     wanted = [outcome(project, whole(each)) for each in entries]
     for path in {*spec.reads} - {*READ_BY_ALL}:
-        decode = payload_decoder({*spec.reads} - {path})
+        decode = payload_decoder({*spec.reads} - {path}, spec.reads_old)
         found = [outcome(project, record) for record in (read(each, decode) for each in entries)]  # type: ignore[arg-type]
         assert found != wanted, f"{spec.name} declares {path} and does not read it"
 
@@ -234,6 +234,16 @@ def test_what_is_not_declared_is_not_there() -> None:
     assert isinstance(record, Record)
     assert record.new is not None
     assert record.new.raw == {"metadata": {"M": {"version": {"N": "1"}}}}
+
+
+def test_of_the_old_image_less_may_be_kept() -> None:
+    decode = payload_decoder(("status",), ())
+    record = read(records.kinesis_record(records.order(), records.order(version=2)), decode)
+    assert isinstance(record, Record)
+    assert record.require_images() == (
+        {"metadata": {"M": {"version": {"N": "1"}}}},
+        {"status": {"S": "PENDING_VALIDATION"}, "metadata": {"M": {"version": {"N": "2"}}}},
+    )
 
 
 def test_a_map_and_its_member_are_the_map() -> None:
