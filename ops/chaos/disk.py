@@ -1,6 +1,6 @@
 """A full disk under the checkpoints of one consumer.
 
-A checkpoint is written to a draft that is then renamed. For a while the draft's name leads to
+A checkpoint is written over an older one in its file. For a while the file's name leads to
 /dev/full, where every write fails with ENOSPC, as on a full disk: the mapping sees the very error.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _DEVICE = Path("/dev/full")
-_TRIES = 200
+_SUFFIX = ".aside"
 
 
 def fill_disk(checkpoints: Path, consumer: str, wait: Callable[[], object]) -> int:
@@ -21,23 +21,20 @@ def fill_disk(checkpoints: Path, consumer: str, wait: Callable[[], object]) -> i
 
     Returns how many checkpoint files were affected.
     """
-    drafts = [path.with_suffix(".new") for path in (checkpoints / consumer).glob("*/*.json")]
-    filled = [draft for draft in drafts if _fill(draft)]
+    files = list((checkpoints / consumer).glob("*/*.json"))
+    for file in files:
+        _fill(file)
     try:
         wait()
     finally:
-        for draft in filled:
-            draft.unlink()
-    return len(filled)
+        for file in files:
+            file.with_suffix(_SUFFIX).replace(file)
+    return len(files)
 
 
-def _fill(draft: Path) -> bool:
-    # A draft that is there is being written just now, and goes in a moment. It is never replaced:
-    # its writer would then rename the device into the checkpoint's place.
-    for _ in range(_TRIES):
-        try:
-            draft.symlink_to(_DEVICE)
-        except FileExistsError:
-            continue
-        return True
-    return False
+def _fill(file: Path) -> None:
+    # Who has opened the file by now writes into it, wherever it is: nothing is torn by this.
+    aside, link = file.with_suffix(_SUFFIX), file.with_suffix(".link")
+    aside.hardlink_to(file)
+    link.symlink_to(_DEVICE)
+    link.replace(file)

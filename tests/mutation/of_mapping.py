@@ -10,15 +10,23 @@ MAPPING: tuple[Mutant, ...] = (
     Mutant(
         "checkpoint: on the disk before it has its name",
         "infra/local/mapping/checkpoint.py",
-        "                os.fsync(file.fileno())\n",
-        "                pass\n",
+        "            # may leave no name is well: the folder need not be synced.\n"
+        "            os.fsync(file.fileno())\n",
+        "            pass\n",
         (f"{_CHECKPOINT}::test_the_content_is_on_the_disk_before_it_has_the_name",),
     ),
     Mutant(
-        "checkpoint: the old one is replaced in one step",
+        "checkpoint: synced before the slot that was synced is written over",
         "infra/local/mapping/checkpoint.py",
-        "            with draft.open(",
-        "            with (draft := path).open(",
+        "1 - slots.synced\n",
+        "slots.number % 2\n",
+        (f"{_CHECKPOINT}::test_what_is_on_the_disk_is_not_written_over_before_something_newer_is",),
+    ),
+    Mutant(
+        "checkpoint: written over no slot but one",
+        "infra/local/mapping/checkpoint.py",
+        "slot * SLOT_BYTES) != SLOT_BYTES",
+        "0) != SLOT_BYTES",
         (_CHECKPOINT,),
     ),
     Mutant(

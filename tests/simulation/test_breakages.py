@@ -6,11 +6,9 @@ What it then says is part of the proof: it noticed for the right reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from infra.local.mapping import checkpoint, consumer, delivery, kinesis, reader, streams
@@ -77,26 +75,29 @@ def no_fsync(patch: Patch) -> None:
 
 
 def the_name_before_the_content(patch: Patch) -> None:
-    def save(self: CheckpointFolder, shard_id: str, saved: Checkpoint) -> None:
-        path = self._path(shard_id)
-        kept = {
-            "fanout": checkpoint._SCHEMA,
-            "stream": self._stream_arn,
-            "shard": shard_id,
-            **asdict(saved),
-        }
+    def create(self: CheckpointFolder, shard_id: str, path: Path, saved: Checkpoint) -> None:
         draft = path.with_suffix(".new")
         self._folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with draft.open("wb") as file:
-                file.write(orjson.dumps({**kept, "digest": checkpoint._digest(kept)}))
-                file.flush()
-                draft.replace(path)
-                vars(checkpoint)["os"].fsync(file.fileno())
-        except OSError as error:
-            raise checkpoint._unavailable(path, "written", error) from error
+        with draft.open("wb") as file:
+            file.write(self._slot(shard_id, saved, 0) + checkpoint._BLANK)
+            file.flush()
+            draft.replace(path)
+            vars(checkpoint)["os"].fsync(file.fileno())
+        self._slots[shard_id] = checkpoint._Slots(0, 0)
 
-    patch.setattr(CheckpointFolder, "save", save)
+    patch.setattr(CheckpointFolder, "_create", create)
+
+
+def the_synced_slot_written_over(patch: Patch) -> None:
+    write = CheckpointFolder._write
+
+    def careless(
+        self: CheckpointFolder, shard_id: str, path: Path, saved: Checkpoint, slots: Any, **how: Any
+    ) -> None:
+        write(self, shard_id, path, saved, slots, **how)
+        slots.synced = 1 - slots.synced if not how["sync"] else slots.synced
+
+    patch.setattr(CheckpointFolder, "_write", careless)
 
 
 def given_up_before_the_destination_has_it(patch: Patch) -> None:
@@ -143,6 +144,7 @@ BREAKAGES: list[tuple[Callable[[Patch], None], tuple[Plan, ...], str]] = [
     (the_last_failure_instead_of_the_first, STREAM, LOST),
     (no_fsync, STREAM, "is torn or was changed"),
     (the_name_before_the_content, STREAM, "is torn or was changed"),
+    (the_synced_slot_written_over, STREAM, "is torn or was changed"),
     (given_up_before_the_destination_has_it, LIMITED, LOST),
     (expired_iterators_replaced_by_latest, STREAM, LOST),
     (a_late_record_that_holds_no_mark_back, KINESIS, LOST),

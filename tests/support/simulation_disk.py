@@ -1,7 +1,8 @@
 """A disk under the checkpoints that can be full, and that forgets what was not synced.
 
 The real files, the real code that writes them; between the two a path class that tells each step,
-so that a run can be killed between any two of them, and `os.fsync` by way of the same.
+so that a run can be killed between any two of them, and `os.pwrite` and `os.fsync` by way of the
+same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import pytest
 
 from infra.local.mapping import checkpoint
 
+_PAGE = 4_096
+
 
 class Disk:
     """What the machine would still have after its power went off.
@@ -33,25 +36,28 @@ class Disk:
         self.full = False
         self.touch = touch
         self._folder = folder
-        self._synced: set[int] = set()
+        # By inode, what the disk is certain to have; nothing for a file that was never synced.
+        self._synced: dict[int, bytes] = {}
         # A rename that the folder's sync has not made certain: the name's content before it.
         self._before: dict[Path, bytes | None] = {}
         self.root = _path_class(self)(folder)
 
     def patch(self, patch: pytest.MonkeyPatch) -> None:
         """Let the checkpoints sync to this disk."""
-        patch.setattr(checkpoint, "os", SimpleNamespace(fsync=self._fsync))
+        calls = {"fsync": self._fsync, "pwrite": self._pwrite, "strerror": os.strerror}
+        patch.setattr(checkpoint, "os", SimpleNamespace(**calls))
 
     def lose_power(self, keep_renames: bool) -> None:
         """What was not synced is lost; a rename may be, unless `keep_renames`."""
         for path in self._folder.rglob("*"):
-            if path.is_file() and path.stat().st_ino not in self._synced:
-                path.write_bytes(b"")
+            if path.is_file():
+                synced = self._synced.get(path.stat().st_ino, b"")
+                path.write_bytes(_torn(synced, path.read_bytes()))
         if not keep_renames:
             for path, content in self._before.items():
                 if content is not None:
                     path.write_bytes(content)
-                    self._synced.add(path.stat().st_ino)
+                    self._synced[path.stat().st_ino] = content
                 else:
                     path.unlink(missing_ok=True)
         self._before.clear()
@@ -62,23 +68,39 @@ class Disk:
         if self.full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def opened(self, descriptor: int) -> None:
-        """Whatever the file holds from now on is not synced."""
+    def emptied(self, descriptor: int) -> None:
+        """The file was opened for new content: none of it is synced."""
         self.gone(os.fstat(descriptor).st_ino)
 
     def gone(self, inode: int) -> None:
         """Nothing is known of what has this number from now on."""
-        self._synced.discard(inode)
+        self._synced.pop(inode, None)
 
     def renamed(self, target: Path, before: bytes | None) -> None:
         """Only the last rename is still uncertain: the system writes its journal in order."""
         self._before = {target: before}
 
+    def _pwrite(self, descriptor: int, content: bytes, offset: int) -> int:
+        self.wrote("before a write")
+        written = os.pwrite(descriptor, content, offset)
+        self.touch("after a write")
+        return written
+
     def _fsync(self, descriptor: int) -> None:
         self.wrote("before a sync")
         # Not the machine's own: a day of them would take an hour.
-        self._synced.add(os.fstat(descriptor).st_ino)
+        content = Path(f"/proc/self/fd/{descriptor}").read_bytes()
+        self._synced[os.fstat(descriptor).st_ino] = content
         self.touch("after a sync")
+
+
+def _torn(synced: bytes, written: bytes) -> bytes:
+    """What is left of a file: each page that was written since the sync is neither old nor new."""
+    if not synced:
+        return b""
+    pages = range(0, len(synced), _PAGE)
+    pairs = ((synced[at : at + _PAGE], written[at : at + _PAGE]) for at in pages)
+    return b"".join(old if old == new else bytes(len(old)) for old, new in pairs)
 
 
 def _path_class(disk: Disk) -> type[Path]:
@@ -86,14 +108,14 @@ def _path_class(disk: Disk) -> type[Path]:
 
     class DiskPath(type(pathlib.Path())):  # type: ignore[misc]
         def open(self, mode: str = "r", *rest: Any, **named: Any) -> io.IOBase:
-            disk.wrote(f"open {mode}")
+            if mode == "rb":
+                disk.touch("read")
+            else:
+                disk.wrote(f"open {mode}")
             file = Path(self).open(mode, *rest, **named)  # noqa: SIM115 - closed by who asked
-            disk.opened(file.fileno())
+            if "w" in mode:
+                disk.emptied(file.fileno())
             return file  # type: ignore[return-value]
-
-        def read_bytes(self) -> bytes:
-            disk.touch("read")
-            return Path(self).read_bytes()
 
         def replace(self, target: Path) -> Path:
             disk.wrote("before a rename")

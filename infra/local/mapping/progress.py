@@ -6,6 +6,8 @@ from infra.local.mapping.source import LATEST, TRIM_HORIZON, Clock, Page
 # A checkpoint that only says that nothing had to be delivered is written this often.
 _FILTERED_SAVE_SECONDS = 5.0
 _QUIET_SAVE_SECONDS = 60.0
+# A kill finds every checkpoint; a machine that loses its power, those that are older than this.
+_SYNC_SECONDS = 1.0
 
 
 class Progress:
@@ -34,6 +36,7 @@ class Progress:
             saved = Checkpoint(since=clock.wall() if start == LATEST else 0.0)
             checkpoints.save(shard_id, saved)
         self._saved, self._saved_at = saved, clock.monotonic()
+        self._synced_at = self._saved_at
         self.position = saved.mark or (start if first else TRIM_HORIZON)
         # LATEST cannot be found again in a later run; the time at which it was can.
         self.since = int(saved.since) if self.position == TRIM_HORIZON else 0
@@ -62,11 +65,17 @@ class Progress:
         self._done_mark = self.read_mark
         self.caught_up_at = self.read_all_at
 
-    def save(self, closed: bool = False) -> None:
-        """Write the checkpoint. Raises Unavailable."""
-        checkpoint = self._checkpoint(closed)
-        self._checkpoints.save(self._shard_id, checkpoint)
-        self._saved, self._saved_at = checkpoint, self._clock.monotonic()
+    def save(self, closed: bool = False, *, sync: bool = False) -> None:
+        """Write the checkpoint, and now and then, or with `sync`, to the disk. Raises Unavailable.
+
+        The end of a shard is always synced: its children begin by it.
+        """
+        checkpoint, now = self._checkpoint(closed), self._clock.monotonic()
+        sync = sync or closed or now - self._synced_at >= _SYNC_SECONDS
+        self._checkpoints.save(self._shard_id, checkpoint, sync=sync)
+        self._saved, self._saved_at = checkpoint, now
+        if sync:
+            self._synced_at = now
         self.unsaved = False
 
     def save_now_and_then(self) -> None:
@@ -82,7 +91,7 @@ class Progress:
     def flush(self) -> None:
         """Write the checkpoint if it says anything new. Raises Unavailable."""
         if not self.closed and self._checkpoint() != self._saved:
-            self.save()
+            self.save(sync=True)
 
     def _checkpoint(self, closed: bool = False) -> Checkpoint:
         since = 0.0 if self._done_mark else self._saved.since

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.local.mapping.checkpoint import Checkpoint, CheckpointDamaged, CheckpointFolder
+from infra.local.mapping.checkpoint import (
+    SLOT_BYTES,
+    Checkpoint,
+    CheckpointDamaged,
+    CheckpointFolder,
+)
 from infra.local.mapping.kinesis import Disorder
 from shared.errors import Unavailable
 from tests.support.mapping import (
@@ -99,9 +106,8 @@ def test_a_file_of_another_shard_is_refused(tmp_path: Path, folder: CheckpointFo
 
 
 def test_the_content_is_on_the_disk_before_it_has_the_name(
-    tmp_path: Path, folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch
+    folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder.save(SHARD, Checkpoint())
     steps: list[str] = []
     sync, rename = os.fsync, Path.replace
 
@@ -120,18 +126,88 @@ def test_the_content_is_on_the_disk_before_it_has_the_name(
     assert steps == ["sync", "rename"]
 
 
+def marks(tmp_path: Path) -> list[str]:
+    """The marks in both slots, as they are; a slot that is not whole is none."""
+    content = file_of(tmp_path).read_bytes()
+    assert len(content) == 2 * SLOT_BYTES
+    slots = [content[:SLOT_BYTES], content[SLOT_BYTES:]]
+    return [re.findall(rb'"mark":"(\d*)"', slot)[0].decode() for slot in slots if slot.strip()]
+
+
+def test_what_is_on_the_disk_is_not_written_over_before_something_newer_is(
+    tmp_path: Path, folder: CheckpointFolder
+) -> None:
+    folder.save(SHARD, Checkpoint("1"))
+    assert marks(tmp_path) == ["1"]
+    for mark in ("2", "3", "4"):
+        folder.save(SHARD, Checkpoint(mark), sync=False)
+        assert marks(tmp_path) == ["1", mark]
+    folder.save(SHARD, Checkpoint("5"), sync=True)
+    assert marks(tmp_path) == ["1", "5"]
+    folder.save(SHARD, Checkpoint("6"), sync=False)
+    assert marks(tmp_path) == ["6", "5"]
+    assert folder.load(SHARD) == Checkpoint("6")
+
+
+def test_the_next_run_syncs_what_it_finds_and_keeps_it(
+    tmp_path: Path, folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.save(SHARD, Checkpoint("1"))
+    folder.save(SHARD, Checkpoint("2"), sync=False)
+    syncs: list[list[str]] = []
+    monkeypatch.setattr(os, "fsync", lambda _: syncs.append(marks(tmp_path)))
+    CheckpointFolder(tmp_path, "toy", STREAM_ARN).save(SHARD, Checkpoint("3"), sync=False)
+    assert syncs == [["1", "2"]]
+    assert marks(tmp_path) == ["3", "2"]
+
+
+@pytest.mark.parametrize("slot", [0, 1])
+def test_with_one_slot_torn_the_other_counts(
+    tmp_path: Path, folder: CheckpointFolder, slot: int
+) -> None:
+    folder.save(SHARD, Checkpoint("1"))
+    folder.save(SHARD, Checkpoint("2"))
+    with file_of(tmp_path).open("r+b") as file:
+        file.seek(slot * SLOT_BYTES)
+        file.write(bytes(SLOT_BYTES))
+    assert CheckpointFolder(tmp_path, "toy", STREAM_ARN).load(SHARD) == Checkpoint("21"[slot])
+
+
+def test_a_file_that_was_removed_is_made_anew(tmp_path: Path, folder: CheckpointFolder) -> None:
+    folder.save(SHARD, KEPT)
+    file_of(tmp_path).unlink()
+    with pytest.raises(Unavailable):
+        folder.save(SHARD, KEPT)
+    folder.save(SHARD, KEPT)
+    assert folder.load(SHARD) == KEPT
+
+
+def fill(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+
+
 def test_a_full_disk_leaves_the_old_one(
     folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.save(SHARD, KEPT)
-
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
+    fill(monkeypatch)
     with pytest.raises(Unavailable, match="No space left"):
         folder.save(SHARD, Checkpoint("100000000000000000099"))
     monkeypatch.undo()
+    assert folder.load(SHARD) == KEPT
+
+
+def test_what_was_written_in_part_is_a_failure(
+    folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.save(SHARD, KEPT)
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, text, at: write(fd, text[:100], at))
+    with pytest.raises(Unavailable, match="written"):
+        folder.save(SHARD, Checkpoint("100000000000000000099"))
     assert folder.load(SHARD) == KEPT
 
 
@@ -140,12 +216,8 @@ def test_a_full_disk_stops_the_shard_until_there_is_room(
 ) -> None:
     run = Rig(tmp_path, batch_size=1)
     run.run(1)  # its first checkpoint is there
-
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     run.scripted.put(*(record(number) for number in range(5)))
-    monkeypatch.setattr(os, "fsync", full)
+    fill(monkeypatch)
     run.run(30)
     # Not one batch more than could be saved: else a kill would bring all of them again.
     assert run.invocations == [[0]]
@@ -155,6 +227,21 @@ def test_a_full_disk_stops_the_shard_until_there_is_room(
     monkeypatch.undo()
     run.run(30)
     assert run.invocations == [[0], [1], [2], [3], [4]]
+
+
+def test_while_batches_come_the_disk_is_synced_once_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Rig(tmp_path, batch_size=1)
+    run.run(1)
+    syncs: list[float] = []
+    monkeypatch.setattr(os, "fsync", lambda _: syncs.append(run.clock.now))
+    for number in range(60):
+        run.scripted.put(record(number))
+        run.run(0.1)
+    assert len(run.invocations) == 60
+    assert 4 <= len(syncs) <= 7
+    assert all(later - sooner >= 1 for sooner, later in pairwise(syncs))
 
 
 def test_a_checkpoint_is_written_after_the_outcome_and_not_before(tmp_path: Path) -> None:
