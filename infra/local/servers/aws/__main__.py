@@ -7,20 +7,15 @@ gets the journal.
 import asyncio
 import fcntl
 import gc
-import logging
 import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
-from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, Scope
 from ministack.app import app as emulator
-from ministack.core.hypercorn_compat import install as install_reason_phrases
 
 from infra.local.servers.aws.corrections import correct
+from infra.local.servers.aws.http_server import Message, Receive, Send, serve
 from infra.local.servers.aws.journal import DamagedJournal, Journal
 from infra.local.servers.aws.objects import Objects
 from infra.local.servers.aws.queues import Queues
@@ -45,9 +40,7 @@ class Durable:
         self._journal = journal
         self._tables = tables
 
-    async def __call__(
-        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request, or the server's life as a whole."""
         if scope["type"] != "http":
             await emulator(scope, receive, send)
@@ -55,7 +48,7 @@ class Durable:
         target = dict(scope["headers"]).get(b"x-amz-target", b"")
         hooked = target in _HOOKED or target.startswith(_STREAMS)
 
-        async def committed(event: ASGISendEvent) -> None:
+        async def committed(event: Message) -> None:
             if event["type"] == "http.response.start":
                 self._tables.flush()
                 self._journal.commit(look=not hooked)
@@ -99,19 +92,12 @@ def _restore(folder: Path) -> tuple[Journal, Tables]:
 def main(folder: Path) -> None:
     """Serve until SIGTERM."""
     lock = _own(folder)
-    logging.getLogger("hypercorn.error").setLevel(logging.WARNING)
-    install_reason_phrases()
-    config = Config()
-    config.bind = [f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"]
-    config.keep_alive_timeout = 75
-    config.graceful_timeout = 1
-    config.loglevel = "WARNING"
 
     async def run() -> None:
         # Inside the loop, so that hooks, corrections and requests share one thread and context.
         journal, tables = _restore(folder)
-        application: Any = Durable(journal, tables)
-        await serve(application, config)
+        host, port = os.environ["BIND_HOST"], int(os.environ["GATEWAY_PORT"])
+        await serve(Durable(journal, tables), host, port)
         journal.close()
 
     asyncio.run(run())
