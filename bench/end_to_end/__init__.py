@@ -1,0 +1,1 @@
+"""The local pipeline from the application's write to the sinks' effects, one process a run."""
