@@ -71,6 +71,7 @@ def measure_size(size: Size) -> list[Figure]:
         laid = _run(backlog, [], changes=size.backlog)
         together = _drain(backlog, folder / "together", _ALL)
         alone = {each: _drain(backlog, folder / each, [each]) for each in size.alone}
+        require_the_same(together, alone)
         return [
             *_freshness(paced),
             _writes(laid),
@@ -98,12 +99,19 @@ def require_whole(found: Mapping[str, Any], consumers: Sequence[str]) -> None:
     to compare.
     """
     for consumer in consumers:
-        if found["findings"][consumer]:
-            raise NotWhole(f"{consumer}: {found['findings'][consumer]} findings")
+        if findings := found["findings"].get(consumer):
+            raise NotWhole(f"{consumer}: {findings} findings")
         if not found["taken"].get(consumer):
             raise NotWhole(f"{consumer} took nothing")
         if consumer in ("audit", "cache") and found["taken"][consumer] != found["written"]:
             raise NotWhole(f"{consumer} took {found['taken'][consumer]} of {found['written']}")
+
+
+def require_the_same(together: Mapping[str, Any], alone: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise NotWhole unless each consumer took alone what it took beside the others."""
+    for consumer, found in alone.items():
+        if found["taken"] != {consumer: together["taken"][consumer]}:
+            raise NotWhole(f"{consumer} took another number of changes alone: {found['taken']}")
 
 
 def _drain(backlog: Path, state: Path, consumers: Sequence[str]) -> dict[str, Any]:

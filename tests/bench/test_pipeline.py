@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.pipeline import NotWhole, Size, measure_size, percentile, require_whole
+from bench.pipeline import NotWhole, Size, measure_size, percentile, require_the_same, require_whole
 from consumers.registry import REGISTRY
 
 NAMES = [spec.name for spec in REGISTRY]
@@ -15,7 +15,9 @@ NAMES = [spec.name for spec in REGISTRY]
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_every_consumer_is_measured() -> None:
-    figures = {figure.name: figure for figure in measure_size(Size(3.0, 300, ("search",)))}
+    figures = {
+        figure.name: figure for figure in measure_size(Size(3.0, 300, ("search", "metrics")))
+    }
     for name in NAMES:
         median = figures[f"{name}, freshness p50 at 100 changes/s"]
         high = figures[f"{name}, freshness p99 at 100 changes/s"]
@@ -60,6 +62,14 @@ def test_a_run_that_lost_something_does_not_count(part: str, consumer: str, coun
     found[part][consumer] = count
     with pytest.raises(NotWhole, match=consumer):
         require_whole(found, NAMES)
+
+
+def test_a_consumer_that_takes_less_alone_does_not_count() -> None:
+    alone = {"metrics": {"taken": {"metrics": 8}}}
+    require_the_same(whole(), alone)
+    alone["metrics"]["taken"]["metrics"] = 7
+    with pytest.raises(NotWhole, match="metrics"):
+        require_the_same(whole(), alone)
 
 
 def test_percentiles() -> None:
