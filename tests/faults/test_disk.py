@@ -22,6 +22,9 @@ def test_nothing_is_saved_while_the_disk_is_full(tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match="No space left on device"):
             ours.save("shard-1", Checkpoint(mark="10"))
         theirs.save("shard-1", Checkpoint(mark="10"))
+        # A run that begins now waits for the disk; it does not take the checkpoint for damaged.
+        with pytest.raises(Unavailable):
+            CheckpointFolder(tmp_path, "audit", ARN).load("shard-1")
 
     assert fill_disk(tmp_path, "audit", meanwhile) == 2
     assert ours.load("shard-1") == Checkpoint(mark="1")

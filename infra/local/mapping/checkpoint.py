@@ -94,6 +94,8 @@ class CheckpointFolder:
     def _read(self, shard_id: str) -> tuple[_Slots, Checkpoint] | None:
         path = self._path(shard_id)
         try:
+            if path.exists() and not path.is_file():
+                raise OSError(errno.EINVAL, "something else has its name")
             with path.open("rb") as file:
                 content = file.read(2 * SLOT_BYTES + 1)
         except FileNotFoundError:
