@@ -10,9 +10,8 @@ document per line.
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -24,8 +23,7 @@ MAX_DIMENSION_CHARACTERS = 1024
 MAX_MAGNITUDE = 2.0**360
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """The values of one metric in one document. `unit` is one of CloudWatch's names."""
 
     name: str

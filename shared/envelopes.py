@@ -9,8 +9,7 @@ Kinesis") and "Using Kinesis Data Streams to capture changes to DynamoDB".
 
 from binascii import a2b_base64
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,8 +20,7 @@ from shared.records import KINESIS, STREAM, Record, malformed_record
 _CHANGES = frozenset({"INSERT", "MODIFY", "REMOVE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """An entry of a batch that is no record; `raw` is kept for parking."""
 
     raw: Any

@@ -101,7 +101,8 @@ def _default_alarms() -> tuple[Alarm, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without slots, which make the class a second time.
+@dataclass(frozen=True, kw_only=True)
 class ConsumerSpec:
     """One consumer.
 

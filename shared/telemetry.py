@@ -4,7 +4,8 @@ The properties beside the metrics (request, range of sequence numbers) are searc
 Insights and cost no metric, so a second log line for the same batch would say nothing new.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from shared import emf, metric_names
 from shared.emf import Metric
@@ -12,8 +13,7 @@ from shared.errors import shown
 from shared.metric_names import MetricName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchReport:
+class BatchReport(NamedTuple):
     """What is known of a batch once it has ended; times in milliseconds."""
 
     consumer: str
@@ -24,7 +24,7 @@ class BatchReport:
     parked: int
     retried: int
     conflicts: int
-    freshness_ms: list[int] = field(default_factory=list)
+    freshness_ms: Sequence[int] = ()
     request_id: str = ""
     first_sequence_number: str = ""
     last_sequence_number: str = ""
