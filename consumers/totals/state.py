@@ -20,6 +20,7 @@ from consumers.totals.transaction import total_key
 from shared import entities
 from shared.codec import RawImage, decode_number
 from shared.entities import PARTITION_KEY, Kind
+from shared.table_pages import items_of_pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,8 @@ def entry_of(client: Any, ledger_table: str, source: str) -> LedgerEntry | None:
 
 
 def _scan(client: Any, **request: Any) -> Iterator[RawImage]:
-    while True:
-        page = client.scan(ConsistentRead=True, **request)
-        yield from page["Items"]
-        if "LastEvaluatedKey" not in page:
-            return
-        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    def call(_: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        page: dict[str, Any] = client.scan(**arguments)
+        return page
+
+    return items_of_pages(call, "Scan", ConsistentRead=True, **request)
