@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench import guard as guarding
+from bench import page as pages
 from bench import plot, record, report, suites
 from bench.figures import Figure, Scale
 from bench.sameness import Different
@@ -40,6 +41,7 @@ def main() -> None:
     python -m bench run handlers core    two suites
     python -m bench run --short decode   a quick look
     python -m bench guard                what a change must pass: ratios over their floors
+    python -m bench page RESULTS         a kept run's figures into docs/performance.md
     """
 
 
@@ -96,6 +98,18 @@ def guard(names: Sequence[str]) -> None:
     if failed:
         click.echo(f"\n{len(failed)} ratios are under their floors.\n{_WHAT_TO_DO}", err=True)
         sys.exit(1)
+
+
+@main.command()
+@click.argument("results", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def page(results: Path) -> None:
+    """Put the figures of a kept run into docs/performance.md.
+
+    RESULTS is a file that `run --keep` wrote, such as bench/results/0123456789ab.json.
+    """
+    text = pages.PAGE.read_text(encoding="utf-8")
+    pages.PAGE.write_text(pages.with_tables(text, results), encoding="utf-8")
+    click.echo(f"wrote {pages.PAGE}")
 
 
 def _refuse_unknown(names: Sequence[str]) -> None:

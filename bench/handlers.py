@@ -36,6 +36,7 @@ _GROWTH = 1.0
 _CALLS = {10: 40, 100: 10, 1_000: 2, 10_000: 1}
 _ROUNDS = {10: 7, 100: 7, 1_000: 9, 10_000: 5}
 _SHORT_ROUNDS, _SHORT_CALLS = 5, 1
+_NAIVE_RECORDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,30 @@ def measure_consumer(consumer: str, scale: Scale, loopback: Loopback) -> list[Fi
             found.append(
                 _figure(consumer, records, compared, _details(records, compared, usage, peaks))
             )
+        if scale is Scale.FULL:
+            found.append(_naive(consumer, environment, ours))
     if len(costs) > 1:
         found.append(_growth(consumer, costs))
     return found
+
+
+def _naive(consumer: str, environment: dict[str, str], ours: Side) -> Figure:
+    """For show: against a call to the destination for each record."""
+    name = _name(consumer, _NAIVE_RECORDS)
+    batch = prepared(consumer, _NAIVE_RECORDS)
+    with Side(f"bench.baseline.naive:{consumer}", environment) as naive:
+        give(name, batch, (naive,))
+        compared = compare(ours, naive, name, rounds=_SHORT_ROUNDS, calls=1)
+    return Figure(
+        suite="handlers",
+        name=f"{name}, against a call per record",
+        value=compared.ratio,
+        unit="x",
+        detail={
+            "ours µs/record": compared.ours / _NAIVE_RECORDS * 1e6,
+            "naive µs/record": compared.theirs / _NAIVE_RECORDS * 1e6,
+        },
+    )
 
 
 def _name(consumer: str, records: int) -> str:
