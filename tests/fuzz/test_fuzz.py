@@ -62,6 +62,6 @@ def test_the_bulk_run_sees_a_record_that_is_lost(monkeypatch: pytest.MonkeyPatch
 def test_the_bulk_run_sees_a_record_that_is_parked_in_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.parking.json_text", lambda value: "{}")
+    monkeypatch.setattr("shared.json_text.json_text", lambda value: "{}")
     with pytest.raises(AssertionError, match="what was not delivered"):
         bulk.run(range(3))
