@@ -19,12 +19,12 @@ _CALLS = 3
 def measure(scale: Scale) -> list[Figure]:
     """Measure both envelopes; the stream's has the goal, as there nothing has to be parsed."""
     return [
-        _measure(scale, "stream", "audit", at_least=8.0, floor=1.8),
+        _measure(scale, "stream", "audit", at_least=8.0, floor=5.0),
         _measure(
             scale,
             "kinesis",
             "search",
-            note="both sides decode and parse each record's data, which is most of it",
+            note="the baseline parses each record's data whole, ours the part that is read",
         ),
     ]
 
@@ -40,7 +40,7 @@ def _measure(
 ) -> Figure:
     environment = lambda_environment()
     with (
-        Side("bench.core:consume", environment) as ours,
+        Side(f"bench.core:consume_{envelope}", environment) as ours,
         Side(f"bench.baseline.noop:{envelope}", environment) as theirs,
     ):
         give("core", prepared(consumer, _RECORDS), (ours, theirs))
@@ -74,12 +74,20 @@ def _project(_: Record) -> None:
     return None
 
 
-_SPEC = ConsumerSpec(name="noop", purpose="nothing", destination="none", source=Source.STREAM)
-_consumer: Consumer[Any] = Consumer(
-    _SPEC, _project, _NoSink(), DeadLetterQueue("noop", "http://127.0.0.1:9/noop", "archive")
-)
+def _consumer(source: Source) -> Consumer[Any]:
+    spec = ConsumerSpec(name="noop", purpose="nothing", destination="none", source=source, reads=())
+    queue = DeadLetterQueue("noop", "http://127.0.0.1:9/noop", "archive")
+    return Consumer(spec, _project, _NoSink(), queue)
 
 
-def consume(event: dict[str, Any], context: Any) -> Response:
-    """Handle a batch and print its line of telemetry."""
-    return _consumer.consume(event, context)
+_of_stream, _of_kinesis = _consumer(Source.STREAM), _consumer(Source.KINESIS)
+
+
+def consume_stream(event: dict[str, Any], context: Any) -> Response:
+    """Handle a batch of the stream and print its line of telemetry."""
+    return _of_stream.consume(event, context)
+
+
+def consume_kinesis(event: dict[str, Any], context: Any) -> Response:
+    """The same of Kinesis."""
+    return _of_kinesis.consume(event, context)

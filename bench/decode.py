@@ -51,7 +51,7 @@ def measure(scale: Scale) -> list[Figure]:
             floor=4.0,
             detail=_detail(limit, "orjson.loads"),
         ),
-        _figure("three attributes of both images against boto3", three, at_least=30.0, floor=8.0),
+        _figure("three attributes of both images against boto3", three, at_least=30.0, floor=12.0),
         _figure("keys alone against boto3", keys),
     ]
 

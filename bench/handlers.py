@@ -23,10 +23,10 @@ class Goal:
 
 GOALS = {
     "audit": Goal(9.0, 3.5),
-    "metrics": Goal(35.0, 1.15),
-    "cache": Goal(18.0, 1.05),
-    "search": Goal(6.0, 1.2),
-    "totals": Goal(12.0, 0.6),
+    "metrics": Goal(35.0, 4.0),
+    "cache": Goal(18.0, 6.5),
+    "search": Goal(6.0, 3.3),
+    "totals": Goal(12.0, 6.5),
 }
 JUDGED = 1_000
 SIZES = (10, 100, 1_000, 10_000)

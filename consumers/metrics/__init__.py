@@ -33,6 +33,8 @@ SPEC = ConsumerSpec(
         "difficulty",
         "Score",
     ),
+    # To see which step ended, and how long it took.
+    reads_old=("status", "metadata.updatedAt", "workflowContext.retryCount"),
     # Metrics have a resolution of one minute.
     freshness=FreshnessObjective(within_ms=15_000),
     timeout_seconds=30,
