@@ -79,21 +79,28 @@ def _read_entries(
             if source == STREAM:
                 change = entry["dynamodb"]
                 number, name = change["SequenceNumber"], entry["eventName"]
-                if change.__class__ is dict and number.__class__ is str and name in _CHANGES:
+                if (
+                    change.__class__ is dict
+                    and number.__class__ is str
+                    and number
+                    and name in _CHANGES
+                ):
                     record = Record(entry, entry, change, name, number)
             elif source == KINESIS and decode_payload is not None:
                 kinesis = entry["kinesis"]
                 payload = decode_payload(kinesis["data"])
                 change = payload["dynamodb"]
                 number, name = kinesis["sequenceNumber"], payload["eventName"]
-                if change.__class__ is dict and number.__class__ is str and name in _CHANGES:
+                if (
+                    change.__class__ is dict
+                    and number.__class__ is str
+                    and number
+                    and name in _CHANGES
+                ):
                     record = Record(entry, payload, change, name, number)
         except (KeyError, TypeError, ValueError, RecursionError):
             record = None  # what is wrong is said by the careful way
-        if record is None or not record.sequence_number:
-            yield _read_entry(entry)
-        else:
-            yield record
+        yield _read_entry(entry) if record is None else record
 
 
 def _read_entry(entry: Any) -> Record | Unreadable:

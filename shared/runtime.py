@@ -133,7 +133,7 @@ class Consumer(Generic[Op]):
         # One record at a time: what is decoded of it is used while it is in the processor's cache,
         # and the memory of one serves the next.
         project, written_ms = self._project, entities.heartbeat_written_ms
-        operations, positions = batch.operations, batch.positions
+        operations, positions, tracing = batch.operations, batch.positions, self._tracing
         for index, entry in enumerate(found):
             if isinstance(entry, Unreadable):
                 self._condemn(batch, index, entry.error)
@@ -141,7 +141,7 @@ class Consumer(Generic[Op]):
             beat = written_ms(entry.change)
             if beat is not None:
                 batch.heartbeats.append((index, beat))
-            if self._tracing:
+            if tracing:
                 batch.traced.append((index, entry))
             try:
                 operation = project(entry)
