@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from infra.local.collector import SeldomCollected
 from infra.local.deployment import Deployment
 from infra.local.lambda_runtime.function import Function
 from infra.local.mapping.checkpoint import CheckpointFolder
@@ -91,6 +92,7 @@ class Pipeline:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._environment = ProcessEnvironment()
+        self._collector = SeldomCollected()
 
     def __enter__(self) -> Self:
         """Start everything. Raises FanoutError, and then nothing is left running."""
@@ -149,6 +151,7 @@ class Pipeline:
         self.deployment.save(self.folder)
 
     def _deliver(self) -> None:
+        self._collector.begin()
         self._mappings = self._map()
         self._mappings.start()
         self._watcher = Watcher(
@@ -243,3 +246,4 @@ class Pipeline:
         self._mappings = self._watcher = None
         self.servers.close()
         self._environment.restore()
+        self._collector.restore()

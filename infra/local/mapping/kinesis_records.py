@@ -23,13 +23,15 @@ _PLACE_DIGITS = 14
 _SPREAD = 2**32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Data:
     """What a change becomes on its way through Kinesis; the same for all who read it.
 
+    Nobody changes it; but for its text, which is made when it is first asked for: most changes
+    are kept away by a consumer's filter, which looks at the payload.
+
     Attributes:
         payload: the change, as JSON values.
-        text: the same in base64 of JSON.
         partition_key: of the item.
         repeat, delay, distance: numbers from 0 to 1 that decide, the same way each time, whether
             the record comes twice or late, and how late.
@@ -37,12 +39,21 @@ class Data:
     """
 
     payload: dict[str, Any]
-    text: bytes
     partition_key: str
     repeat: float
     delay: float
     distance: float
     shard: int
+    _text: bytes | None = None
+
+    @property
+    def text(self) -> bytes:
+        """The payload in base64 of JSON."""
+        text = self._text
+        if text is None:
+            # Two threads may both make it; they make the same.
+            text = self._text = b64encode(encode(self.payload))
+        return text
 
 
 def kinesis_data(entry: StreamEntry, seed: int) -> Data:
@@ -80,7 +91,6 @@ def _make(record: Mapping[str, Any], seed: int) -> Data:
     )
     return Data(
         payload,
-        b64encode(encode(payload)),
         keys.hexdigest().upper(),
         repeat,
         delay,

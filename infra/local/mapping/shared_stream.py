@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from infra.local.mapping.source import (
     LATEST,
+    MANY,
     TRIM_HORIZON,
     Clock,
     Cursor,
@@ -184,8 +185,7 @@ class _Tail:
                 return  # somebody was ahead, and took the end along
             if page.entries:
                 self._keep(page.entries)
-                full = len(page.entries) >= _PAGE
-                self._schedule(0.0 if full else self.sharing.first_pause)
+                self._schedule(0.0 if len(page.entries) >= MANY else self.sharing.first_pause)
             else:
                 self._schedule(min(self._pause * 2, self.sharing.last_pause))
             self._closed = page.closed

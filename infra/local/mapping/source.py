@@ -16,6 +16,8 @@ TRIM_HORIZON = "TRIM_HORIZON"
 """A position: the oldest record that the stream still has."""
 LATEST = "LATEST"
 """A position: behind the newest record."""
+MANY = 100
+"""After a page of so many records more are likely; it may not be full, since 1 MB ends it, too."""
 
 
 class Trimmed(FanoutError):

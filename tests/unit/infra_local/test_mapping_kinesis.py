@@ -236,3 +236,21 @@ def test_an_arn_that_is_none_is_refused(arn: str) -> None:
     scripted.arn = arn
     with pytest.raises(InvalidSettings, match="no ARN"):
         KinesisStream(scripted)
+
+
+def test_the_text_of_a_change_is_made_once_and_only_for_who_delivers_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+
+    def counted(content: bytes) -> bytes:
+        made.append(content)
+        return base64.b64encode(content)
+
+    monkeypatch.setattr("infra.local.mapping.kinesis_records.b64encode", counted)
+    source = stream(1, IN_ORDER)
+    entries = read_all(source) + read_all(source)
+    assert [entry.view["data"]["eventName"] for entry in entries] == ["INSERT", "INSERT"]
+    assert not made
+    assert entries[0].encoded == entries[1].encoded
+    assert len(made) == 1

@@ -74,6 +74,18 @@ def test_quiet_consumers_cost_one_poll_for_all() -> None:
     assert shared.inner.reads - before <= 10 / 0.1 + 5
 
 
+@pytest.mark.parametrize(("count", "waits"), [(99, True), (100, False)])
+def test_behind_a_page_of_many_it_is_read_on_at_once(count: int, waits: bool) -> None:
+    """Though it was not full: a page also ends at 1 MB."""
+    shared = Shared(count)
+    cursor = shared.open()
+    assert len(cursor.read(1_000).entries) == count
+    shared.put(count, count + 1)
+    page = cursor.read(1_000)
+    assert numbers(page) == ([] if waits else [count])
+    assert (page.retry_after > 0) is waits
+
+
 def test_whoever_reads_wakes_the_others() -> None:
     shared = Shared(1)
     woken: list[str] = []
