@@ -8,6 +8,27 @@ _MAPPING = "tests/unit/infra_local/test_mapping_"
 MAPPING: tuple[Mutant, ...] = (
     # the local event source mapping
     Mutant(
+        "read ahead: an error is told",
+        "infra/local/mapping/ahead.py",
+        "                raise error\n",
+        "                pass\n",
+        (f"{_MAPPING}ahead.py::test_a_failing_read_ahead_is_told_when_its_page_is_needed",),
+    ),
+    Mutant(
+        "read ahead: an empty page is asked for again",
+        "infra/local/mapping/ahead.py",
+        "(page.entries or page.closed)",
+        "True",
+        (f"{_MAPPING}ahead.py::test_an_empty_page_ahead_is_old_news",),
+    ),
+    Mutant(
+        "read ahead: one page at most",
+        "infra/local/mapping/ahead.py",
+        "        if self._wait is None and",
+        "        if",
+        (f"{_MAPPING}ahead.py::test_while_a_batch_fails_one_page_is_ahead_and_no_more",),
+    ),
+    Mutant(
         "checkpoint: on the disk before it has its name",
         "infra/local/mapping/checkpoint.py",
         "            # may leave no name is well: the folder need not be synced.\n"

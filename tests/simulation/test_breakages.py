@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from infra.local.mapping import checkpoint, consumer, delivery, kinesis, reader, streams
+from infra.local.mapping.ahead import ReadAhead
 from infra.local.mapping.checkpoint import Checkpoint, CheckpointFolder
 from infra.local.mapping.delivery import Verdict
 from infra.local.mapping.kinesis import Disorder
@@ -25,6 +26,7 @@ from tests.support.simulation_watch import Broken
 
 SEEDS = range(1, 9)
 STREAM = (Plan("strict"), Plan("alone", "alone"))
+BACKLOG = (Plan("backlog", settings={"batch_size": 3}),)
 LIMITED = (Plan("limited", poison=7, settings={"retries": 1, "batch_size": 10}),)
 KINESIS = (Plan("kinesis", "kinesis", disorder=Disorder(repeats=0.1, reorders=0.2)),)
 GONE = (Plan("gone", away_hours=(0.3, 1.9)),)
@@ -128,6 +130,31 @@ def a_late_record_that_holds_no_mark_back(patch: Patch) -> None:
     patch.setattr(kinesis.KinesisCursor, "_safe", lambda self, due=(): self._mark)
 
 
+def a_page_ahead_that_a_failed_batch_takes_along(patch: Patch) -> None:
+    def pause(self: reader.ShardReader, reason: str) -> float:
+        self._cursor._page = None
+        return paused(self, reason)
+
+    paused = reader.ShardReader._pause
+    patch.setattr(reader.ShardReader, "_pause", pause)
+
+
+def a_page_ahead_that_counts_as_read(patch: Patch) -> None:
+    def read(self: ReadAhead, limit: int) -> None:
+        ahead(self, limit)
+        if self._page is not None:
+            newest[self].read(self._page)
+
+    def deliver(self: reader.ShardReader, batch: delivery.Batch) -> float:
+        newest[self._cursor] = self._progress
+        return delivered(self, batch)
+
+    newest: dict[ReadAhead, Any] = {}
+    ahead, delivered = ReadAhead._read, reader.ShardReader._deliver
+    patch.setattr(ReadAhead, "_read", read)
+    patch.setattr(reader.ShardReader, "_deliver", deliver)
+
+
 def a_gap_that_is_not_told(patch: Patch) -> None:
     patch.setattr(consumer.ConsumerReader, "_tell_gap", lambda self, shard_id, after: None)
     patch.setattr(reader.ShardReader, "_owe_gap", lambda self, reason: None)
@@ -148,6 +175,8 @@ BREAKAGES: list[tuple[Callable[[Patch], None], tuple[Plan, ...], str]] = [
     (given_up_before_the_destination_has_it, LIMITED, LOST),
     (expired_iterators_replaced_by_latest, STREAM, LOST),
     (a_late_record_that_holds_no_mark_back, KINESIS, LOST),
+    (a_page_ahead_that_a_failed_batch_takes_along, BACKLOG, LOST),
+    (a_page_ahead_that_counts_as_read, BACKLOG, LOST),
     (a_gap_that_is_not_told, GONE, LOST),
     (a_gap_before_this_run_that_is_not_told, GONE, LOST),
 ]
@@ -192,7 +221,9 @@ def test_a_safeguard_taken_out_is_noticed(
         play()
 
 
-@pytest.mark.parametrize("plans", [STREAM, LIMITED, KINESIS, GONE], ids=lambda plans: plans[0].name)
+@pytest.mark.parametrize(
+    "plans", [STREAM, BACKLOG, LIMITED, KINESIS, GONE], ids=lambda plans: plans[0].name
+)
 def test_with_all_of_them_nothing_is(
     folder: Path, monkeypatch: Patch, plans: tuple[Plan, ...]
 ) -> None:

@@ -215,6 +215,12 @@ def reports(*failing: int) -> Answer:
     return answer
 
 
+def at_once(call: Callable[[], None]) -> Callable[[], None]:
+    """Reads ahead before the invocation begins; without threads."""
+    call()
+    return lambda: None
+
+
 class Rig:
     """One consumer on one stream: everything real but the stream, the function and time."""
 
@@ -248,6 +254,7 @@ class Rig:
             CheckpointFolder(folder, "toy", STREAM_ARN),
             self.clock,
             random.Random(1),
+            at_once,
         )
         self.consumer = ConsumerReader(self.wiring)
         self.readers: list[ShardReader] = []

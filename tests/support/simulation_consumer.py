@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +100,7 @@ class Subject:
             CheckpointFolder(disk.root, self.plan.name, STREAM_ARN),
             self._clock,
             self._chance,
+            self._beside,
         )
         self.consumer = ConsumerReader(wiring)
 
@@ -107,6 +108,13 @@ class Subject:
         """As by a kill."""
         self.epoch += 1
         self.consumer, self.readers = None, []
+
+    def _beside(self, call: Callable[[], None]) -> Callable[[], None]:
+        """The next page is read before an invocation or behind it."""
+        if self._chance.random() < 0.5:
+            return call
+        call()
+        return lambda: None
 
     # -- the function ------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from infra.local.lambda_runtime.invocation import NotRun
 from infra.local.mapping import failure
+from infra.local.mapping.ahead import ReadAhead
 from infra.local.mapping.delivery import Batch, judge, pause_seconds
 from infra.local.mapping.failure import Condition, GivenUp, Place
 from infra.local.mapping.intake import Intake
@@ -61,7 +62,7 @@ class ShardReader:
         self._place = Place.of(wiring.config, wiring.stream, shard_id)
         self._progress = Progress(wiring.checkpoints, shard_id, wiring.clock, start)
         self._intake = Intake(wiring.config, wiring.clock, self._progress.since)
-        self._cursor = wiring.stream.open(shard_id, self._progress.position)
+        self._cursor = self._open(self._progress.position)
         self.finished = self._progress.closed
         self._closed = self._unlisted = False
         self._batches: deque[Batch] = deque()
@@ -164,6 +165,8 @@ class ShardReader:
             self._give_up(batch, expired, Condition.AGE)
             return 0.0
         entries = batch.entries
+        # The next page is read meanwhile; nothing is asked of it before it is needed.
+        self._cursor.begin(self._intake.room)
         outcome = self._wiring.invoke(lambda_event([entry.encoded for entry in entries]))
         batch.tries += 1
         batch.last = outcome
@@ -215,7 +218,11 @@ class ShardReader:
         # If all was read less than a day ago, it forgot only what was read before.
         if self._clock.wall() - self._progress.read_all_at > _KEPT_SECONDS:
             self._owe_gap(error.reason)
-        self._cursor = self._wiring.stream.open(self.shard_id, TRIM_HORIZON)
+        self._cursor = self._open(TRIM_HORIZON)
+
+    def _open(self, position: str) -> ReadAhead:
+        cursor = self._wiring.stream.open(self.shard_id, position)
+        return ReadAhead(cursor, self._wiring.beside)
 
     def _owe_gap(self, reason: str) -> None:
         self.numbers.gaps += 1

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from infra.local.lambda_runtime.invocation import Invocation
+from infra.local.mapping.ahead import Beside, in_thread
 from infra.local.mapping.checkpoint import CheckpointFolder
 from infra.local.mapping.config import MappingConfig
 from infra.local.mapping.destination import Destination
@@ -24,6 +25,7 @@ class Wiring:
         checkpoints: where it keeps how far it is.
         clock: time.
         chance: spreads the retries.
+        beside: how the next page is read during an invocation.
     """
 
     config: MappingConfig
@@ -33,3 +35,4 @@ class Wiring:
     checkpoints: CheckpointFolder
     clock: Clock = field(default_factory=SystemClock)
     chance: random.Random = field(default_factory=random.Random)
+    beside: Beside = in_thread

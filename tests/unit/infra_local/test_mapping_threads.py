@@ -14,6 +14,7 @@ import pytest
 
 from infra.local.lambda_runtime.invocation import Invocation
 from infra.local.mapping import mapping as module
+from infra.local.mapping.ahead import in_thread
 from infra.local.mapping.checkpoint import CheckpointDamaged, CheckpointFolder
 from infra.local.mapping.mapping import Mappings
 from infra.local.mapping.source import SystemClock
@@ -47,6 +48,7 @@ def wired(
         invoke=invoke,
         checkpoints=CheckpointFolder(tmp_path, name, STREAM_ARN),
         clock=SystemClock(),
+        beside=in_thread,
     )
 
 
@@ -234,3 +236,48 @@ def test_a_fault_in_our_own_code_is_loud_and_loses_nothing(
     assert (
         len([each for each in caplog.records if "the mapping of toy failed" in each.message]) == 2
     )
+
+
+def test_the_next_page_is_read_while_a_batch_is_delivered(
+    tmp_path: Path, stream: ScriptedStream
+) -> None:
+    read, took = threading.Event(), Took()
+
+    def once_it_is_read(payload: bytes) -> Invocation:
+        assert read.wait(60), "nobody reads on"
+        return taking(took)(payload)
+
+    stream.put(record(1))
+    stream.during = [lambda: None, read.set]
+    wiring = wired(tmp_path, stream, "toy", once_it_is_read)
+    mappings = Mappings([replace(wiring, config=replace(wiring.config, batch_size=1))])
+    mappings.start()
+    eventually(lambda: took == [[0], [1]], "both records")
+    assert mappings.stop()
+
+
+def test_a_stop_waits_for_no_read_ahead(tmp_path: Path, stream: ScriptedStream) -> None:
+    reading, answers, took = threading.Event(), threading.Event(), Took()
+
+    def hang() -> None:
+        reading.set()
+        answers.wait(60)
+
+    def until_a_stop(payload: bytes) -> Invocation:
+        assert reading.wait(60)
+        mappings._served[0].begin_stop()
+        return taking(took)(payload)
+
+    stream.put(record(1))
+    stream.during = [lambda: None, hang]
+    wiring = wired(tmp_path, stream, "toy", until_a_stop)
+    mappings = Mappings([replace(wiring, config=replace(wiring.config, batch_size=1))])
+    mappings.start()
+    eventually(lambda: took == [[0]], "the first record")
+    assert mappings.stop(30)
+    assert not answers.is_set()
+    answers.set()
+    again = Mappings([wired(tmp_path, stream, "toy", taking(took))])
+    again.start()
+    eventually(lambda: took == [[0], [1]], "what was only read comes in the next run")
+    assert again.stop()
