@@ -97,7 +97,7 @@ def _naive(consumer: str, environment: dict[str, str], ours: Side) -> Figure:
     name = _name(consumer, _NAIVE_RECORDS)
     batch = prepared(consumer, _NAIVE_RECORDS)
     with Side(f"bench.baseline.naive:{consumer}", environment) as naive:
-        give(name, batch, (naive,))
+        give(name, batch, (ours, naive))
         compared = compare(ours, naive, name, rounds=_SHORT_ROUNDS, calls=1)
     return Figure(
         suite="handlers",
