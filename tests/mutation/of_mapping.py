@@ -53,11 +53,10 @@ MAPPING: tuple[Mutant, ...] = (
     Mutant(
         "checkpoint: saved behind the outcome, never before",
         "infra/local/mapping/reader.py",
-        "        entries = batch.entries\n        outcome =",
-        "        entries = batch.entries\n"
+        "        outcome = self._wiring.invoke(",
         "        self._progress.done(entries[-1].mark)\n"
         "        self._progress.save()\n"
-        "        outcome =",
+        "        outcome = self._wiring.invoke(",
         (f"{_CHECKPOINT}::test_a_checkpoint_is_written_after_the_outcome_and_not_before",),
     ),
     Mutant(
