@@ -105,7 +105,7 @@ CONSUMERS: tuple[Mutant, ...] = (
     Mutant(
         "metrics: what is read is declared",
         "consumers/metrics/__init__.py",
-        '        "workflowContext.retryCount",\n',
+        '        "paymentMethod",\n',
         "",
         ("tests/property/test_payloads.py::test_it_declares_what_its_goldens_need",),
     ),
