@@ -77,27 +77,16 @@ def _read_entries(
         try:
             source = entry["eventSource"]
             if source == STREAM:
-                change = entry["dynamodb"]
-                number, name = change["SequenceNumber"], entry["eventName"]
-                if (
-                    change.__class__ is dict
-                    and number.__class__ is str
-                    and number
-                    and name in _CHANGES
-                ):
-                    record = Record(entry, entry, change, name, number)
+                payload, change = entry, entry["dynamodb"]
+                number = change["SequenceNumber"]
             elif source == KINESIS and decode_payload is not None:
-                kinesis = entry["kinesis"]
-                payload = decode_payload(kinesis["data"])
-                change = payload["dynamodb"]
-                number, name = kinesis["sequenceNumber"], payload["eventName"]
-                if (
-                    change.__class__ is dict
-                    and number.__class__ is str
-                    and number
-                    and name in _CHANGES
-                ):
-                    record = Record(entry, payload, change, name, number)
+                payload = decode_payload(entry["kinesis"]["data"])
+                change, number = payload["dynamodb"], entry["kinesis"]["sequenceNumber"]
+            else:
+                raise KeyError(source)
+            name = payload["eventName"]
+            if change.__class__ is dict and number.__class__ is str and number and name in _CHANGES:
+                record = Record(entry, payload, change, name, number)
         except (KeyError, TypeError, ValueError, RecursionError):
             record = None  # what is wrong is said by the careful way
         yield _read_entry(entry) if record is None else record
