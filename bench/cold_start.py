@@ -2,8 +2,9 @@
 
 Ratios are ours over theirs, so less is better. The goals are on import + construct: a fresh
 interpreter imports the handler's module in the environment of a function, where ours opens its
-sink, as the baseline makes its client, when it is imported. The interpreter's own start, the same
-for both, is measured beside and taken off. Both sides have their bytecode.
+sink, as the baseline makes its client, when it is imported. Ours comes out of the bundle that is
+deployed, with no package beside; the baseline finds all packages, and imports what it needs.
+The interpreter's own start is measured beside and taken off. Both sides have their bytecode.
 
 From process to first answer nothing is taken off: interpreter and runtime client (`awslambdaric`)
 are in it on both sides; the empty handler shows how much that is. There also counts what a side
@@ -19,7 +20,7 @@ from typing import TypeVar
 
 from bench.figures import Figure, Scale
 from bench.first_answer import Answered, answer_once
-from bench.fresh import Start, start, with_bytecode
+from bench.fresh import ROOT, Start, deployed, start, with_bytecode
 from bench.loopback import Loopback
 from bench.side import SideFailed, lambda_environment
 from bench.workload import prepared
@@ -39,8 +40,13 @@ _FIRST_ANSWERS = 5
 # Records of the first batch: enough for every step to be taken.
 _RECORDS = 10
 OURS = "consumers.{}.handler.handler"
-# The parsers, without which no handler of ours can start: of JSON, and of what Kinesis carries.
-_PARSERS = {"cache": "import orjson, msgspec.json, pybase64", "stream": "import orjson"}
+# The parsers, without which no handler of ours can start: of JSON, and of what Kinesis carries;
+# imported as `shared.payloads` does it.
+_PARSERS = {
+    "cache": "import sys; sys.modules['typing_extensions'] = None\n"
+    "import orjson, msgspec.json, pybase64",
+    "stream": "import orjson",
+}
 _PARSERS |= dict.fromkeys(("metrics", "search"), _PARSERS["cache"])
 
 Measured = TypeVar("Measured", Start, Answered)
@@ -54,22 +60,27 @@ def measure(scale: Scale) -> list[Figure]:
     with Loopback() as loopback, tempfile.TemporaryDirectory(prefix="fanout-bench-") as folder:
         for consumer in GOALS:
             environment = with_bytecode(lambda_environment(loopback, consumer), f"{folder}/pyc")
-            found.append(imported(consumer, environment, rounds))
+            bundle = deployed(consumer, Path(folder))
+            found.append(imported(consumer, environment, bundle, rounds))
             if scale is Scale.FULL:
+                environment["PYTHONPATH"] = str(ROOT)
                 log = Path(folder) / f"{consumer}.log"
                 found.append(answered(consumer, environment, loopback, log, _FIRST_ANSWERS))
     return found
 
 
-def imported(consumer: str, environment: Environment, rounds: int) -> Figure:
-    """Import + construct."""
-    codes = {
-        "interpreter": "pass",
-        "parsers": _PARSERS.get(consumer, _PARSERS["stream"]),
-        "ours": f"import consumers.{consumer}.handler",
-        "baseline": f"import bench.baseline.{consumer}",
+def imported(consumer: str, environment: Environment, bundle: Path, rounds: int) -> Figure:
+    """Import + construct: ours out of its bundle, the baseline with all that is installed here."""
+    codes: dict[str, tuple[str, Path | None]] = {
+        "interpreter": ("pass", None),
+        "interpreter of ours": ("pass", bundle),
+        "parsers": (_PARSERS.get(consumer, _PARSERS["stream"]), bundle),
+        "ours": (f"import consumers.{consumer}.handler", bundle),
+        "baseline": (f"import bench.baseline.{consumer}", None),
     }
-    sides = {name: partial(start, code, environment) for name, code in codes.items()}
+    sides = {
+        name: partial(start, code, environment, where) for name, (code, where) in codes.items()
+    }
     starts = _in_turns(sides, rounds)
     walls = {name: [each.wall for each in made] for name, made in starts.items()}
     cpus = {name: [each.cpu for each in made] for name, made in starts.items()}
@@ -163,10 +174,23 @@ def _order(sides: Mapping[str, Callable[[], Measured]], number: int) -> Iterator
 
 def _ratio(seconds: dict[str, list[float]], side: str) -> float:
     """A side's part over the baseline's, less the interpreter's start: the median of the rounds."""
-    rounds = zip(seconds[side], seconds["baseline"], seconds["interpreter"], strict=True)
-    return median((mine - bare) / (theirs - bare) for mine, theirs, bare in rounds)
+    rounds = zip(
+        seconds[side],
+        seconds[_bare(side)],
+        seconds["baseline"],
+        seconds[_bare("baseline")],
+        strict=True,
+    )
+    return median(
+        (mine - my_bare) / (theirs - their_bare) for mine, my_bare, theirs, their_bare in rounds
+    )
 
 
 def _above(seconds: dict[str, list[float]], side: str) -> float:
     """Milliseconds over the interpreter's start."""
-    return (median(seconds[side]) - median(seconds["interpreter"])) * 1000
+    return (median(seconds[side]) - median(seconds[_bare(side)])) * 1000
+
+
+def _bare(side: str) -> str:
+    """The interpreter to be taken off: without the machine's packages it starts sooner."""
+    return "interpreter" if side == "baseline" else "interpreter of ours"

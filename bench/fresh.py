@@ -10,6 +10,8 @@ from pathlib import Path
 
 import bench
 from bench.side import SideFailed
+from infra.aws.bundle.build import content, write
+from infra.aws.bundle.distributions import Installed
 
 ROOT = Path(bench.__path__[0]).parent
 
@@ -33,16 +35,32 @@ def with_bytecode(environment: Mapping[str, str], folder: str) -> dict[str, str]
     would have it, and those that were installed would not.
     """
     without = {name: value for name, value in environment.items() if name not in _BYTECODE}
-    return {**without, "PYTHONPYCACHEPREFIX": folder, "PYTHONPATH": str(ROOT)}
+    return {**without, "PYTHONPYCACHEPREFIX": folder}
 
 
 _BYTECODE = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 
 
-def start(code: str, environment: Mapping[str, str]) -> Start:
-    """Run `code` in an interpreter of its own. Raises SideFailed if it fails."""
+def deployed(consumer: str, folder: Path) -> Path:
+    """The consumer's function as AWS gets it: its modules and the packages that they import.
+
+    Of what is installed here, so that it can be imported. No package is there that the function
+    is not given: some packages import more where they find it.
+    """
+    files, names = content(f"consumers.{consumer}.handler", Installed())
+    return write(folder / consumer, files, names).folder
+
+
+def start(code: str, environment: Mapping[str, str], bundle: Path | None = None) -> Start:
+    """Run `code` in an interpreter of its own; with `bundle`, nothing else can be imported.
+
+    Raises SideFailed if it fails.
+    """
+    command, tree = [sys.executable, "-c", code], ROOT
+    if bundle is not None:
+        command, tree = [sys.executable, "-S", "-c", code], bundle
     began = time.perf_counter()
-    child = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=dict(environment))
+    child = subprocess.Popen(command, cwd=tree, env={**environment, "PYTHONPATH": str(tree)})
     _, status, usage = os.wait4(child.pid, 0)
     wall = time.perf_counter() - began
     # Waited for above: Popen is told, so that it does not wait for a process that is gone.

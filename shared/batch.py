@@ -9,7 +9,8 @@ from shared.records import Record
 Op = TypeVar("Op")
 
 
-@dataclass(slots=True)
+# Without slots, which make the class a second time: one is made for each batch.
+@dataclass(eq=False, repr=False)
 class Batch(Generic[Op]):
     """One batch. Its records are let go as soon as they are projected.
 

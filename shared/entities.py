@@ -83,7 +83,10 @@ class Kind(StrEnum):
     OTHER = ""
 
 
-_BY_FIRST_LETTER = {kind.value[0]: kind for kind in Kind if kind.value}
+_MARK = "#"
+_BY_PREFIX = {kind.value.rstrip(_MARK): kind for kind in Kind if kind.value}
+# Looked up once: an enum's attribute costs as much as a call.
+_OTHER = Kind.OTHER
 _USER_PREFIX = "USER#"
 
 
@@ -103,10 +106,22 @@ def key_text(keys: RawImage, name: str) -> str:
 
 def kind_of(keys: RawImage) -> Kind:
     """The kind of the item with these keys; OTHER for a prefix that is not ours."""
-    text = key_text(keys, PARTITION_KEY)
-    # An enum's `.value` costs as much as a call; a StrEnum is its value.
-    kind = _BY_FIRST_LETTER.get(text[0], Kind.OTHER)
-    return kind if text.startswith(kind) else Kind.OTHER
+    return kind_and_id(keys)[0]
+
+
+def kind_and_id(keys: RawImage) -> tuple[Kind, str]:
+    """The kind, and the id behind its prefix, which may be empty: `item_id` refuses that.
+
+    (OTHER, the whole key) for a prefix that is not ours. Raises Malformed if the key is absent
+    or no string.
+    """
+    try:
+        prefix, mark, identity = keys[PARTITION_KEY]["S"].partition(_MARK)
+        if mark and prefix in _BY_PREFIX:
+            return _BY_PREFIX[prefix], identity
+    except (KeyError, TypeError, AttributeError):
+        pass  # said by `key_text`
+    return _OTHER, key_text(keys, PARTITION_KEY)
 
 
 def item_id(keys: RawImage, kind: Kind) -> str:
@@ -171,12 +186,8 @@ def heartbeat_written_ms(change: Mapping[str, Any]) -> int | None:
 
     A heartbeat that is removed or damaged is none.
     """
-    image = change.get("NewImage")
-    # Asked of every record, so the cheap question comes first: no other item has this attribute.
-    if image.__class__ is not dict or HEARTBEAT_TIME not in image:
-        return None
     try:
-        text = image[HEARTBEAT_TIME]["N"]
+        text = change["NewImage"][HEARTBEAT_TIME]["N"]
         plain = text.isascii() and text.isdigit() and len(text) < _VERSION_DIGITS
         return int(text) if plain and kind_of(change["Keys"]) is Kind.HEARTBEAT else None
     except (KeyError, TypeError, AttributeError, Malformed):

@@ -9,6 +9,7 @@ of it, in the careful way that says what is wrong. One thing differs: damage wit
 skipped, such as bytes that are no UTF-8, goes unnoticed, since nobody reads it.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
 
@@ -45,11 +46,28 @@ def payload_decoder(
 
 
 def _partial_parser(reads: Iterable[str], reads_old: Iterable[str]) -> Callable[[bytes], Any]:
-    from msgspec.json import Decoder
-
     old, new = _image_type({*reads_old, *READ_BY_ALL}), _image_type({*reads, *READ_BY_ALL})
     change = _fields(Keys=Any, ApproximateCreationDateTime=Any, OldImage=old, NewImage=new)
-    return Decoder(_fields(eventID=Any, eventName=Any, userIdentity=Any, dynamodb=change)).decode
+    payload = _fields(eventID=Any, eventName=Any, userIdentity=Any, dynamodb=change)
+    return _decoder()(payload).decode  # type: ignore[no-any-return]
+
+
+def _decoder() -> Any:
+    """The decoder of msgspec's that reads JSON, imported without `typing_extensions`.
+
+    That is nothing msgspec needs: where it is not installed it takes `typing`, which has all of
+    it. But it is installed, as others need it, and takes as long to import as msgspec itself.
+    """
+    name = "typing_extensions"
+    if name in sys.modules:
+        from msgspec.json import Decoder
+    else:
+        sys.modules[name] = None  # type: ignore[assignment]  # as if it were not installed
+        try:
+            from msgspec.json import Decoder
+        finally:
+            del sys.modules[name]
+    return Decoder
 
 
 def _image_type(reads: Iterable[str]) -> Any:

@@ -34,7 +34,8 @@ Op_contra = TypeVar("Op_contra", contravariant=True)
 Response = dict[str, list[dict[str, str]]]
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots, which make the class a second time.
+@dataclass(frozen=True)
 class WriteResult:
     """What became of a sequence of operations; those not named were written.
 
@@ -132,15 +133,18 @@ class Consumer(Generic[Op]):
     def _project_all(self, batch: Batch[Op], found: Iterable[Record | Unreadable]) -> None:
         # One record at a time: what is decoded of it is used while it is in the processor's cache,
         # and the memory of one serves the next.
-        project, written_ms = self._project, entities.heartbeat_written_ms
-        operations, positions, tracing = batch.operations, batch.positions, self._tracing
+        project, operations, positions = self._project, batch.operations, batch.positions
+        tracing, heartbeat_time = self._tracing, entities.HEARTBEAT_TIME
         for index, entry in enumerate(found):
             if isinstance(entry, Unreadable):
                 self._condemn(batch, index, entry.error)
                 continue
-            beat = written_ms(entry.change)
-            if beat is not None:
-                batch.heartbeats.append((index, beat))
+            image = entry.change.get("NewImage")
+            # Asked of every record, so without a call: no other item has this attribute.
+            if image.__class__ is dict and heartbeat_time in image:
+                written_ms = entities.heartbeat_written_ms(entry.change)
+                if written_ms is not None:
+                    batch.heartbeats.append((index, written_ms))
             if tracing:
                 batch.traced.append((index, entry))
             try:

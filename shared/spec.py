@@ -102,7 +102,7 @@ def _default_alarms() -> tuple[Alarm, ...]:
 
 
 # Without slots, which make the class a second time.
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ConsumerSpec:
     """One consumer.
 

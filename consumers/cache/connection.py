@@ -39,7 +39,8 @@ class Refused(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots, which make the class a second time.
+@dataclass(frozen=True)
 class Endpoint:
     """Where the server is and how to sign in. `database` is 0 to 15 as a rule."""
 

@@ -6,7 +6,7 @@ no matter here.
 
 from shared.cache_keys import Cached, entry_name
 from shared.codec import RawImage
-from shared.entities import CUSTOMER_INDEX, Kind, item_id, kind_of
+from shared.entities import CUSTOMER_INDEX, Kind, item_id, kind_and_id
 from shared.errors import Malformed
 from shared.records import Record
 
@@ -14,8 +14,11 @@ from shared.records import Record
 Entries = tuple[str, ...]
 
 _CUSTOMER = CUSTOMER_INDEX[1]
+# The names of entries, up to the id.
+_ORDER_NAME, _LIST_NAME = entry_name(Cached.ORDER, ""), entry_name(Cached.CUSTOMER_ORDERS, "")
+_OTHER_NAMES = {Kind.SCORE: entry_name(Cached.SCORE, ""), Kind.TOTAL: entry_name(Cached.TOTAL, "")}
 # Looked up once: an enum's attribute costs as much as a call.
-_ORDER, _CACHED_ORDER, _CACHED_LIST = Kind.ORDER, Cached.ORDER, Cached.CUSTOMER_ORDERS
+_ORDER = Kind.ORDER
 
 
 def project(record: Record) -> Entries | None:
@@ -26,26 +29,21 @@ def project(record: Record) -> Entries | None:
     images, or whose customer, cannot be read: a list would stay stale unnoticed.
     """
     keys = record.keys
-    kind = kind_of(keys)
+    kind, identity = kind_and_id(keys)
     if kind is _ORDER:
-        return _checked(_order_entries(record, item_id(keys, kind)))
-    if kind is Kind.SCORE:
-        return _checked((entry_name(Cached.SCORE, item_id(keys, kind)),))
-    if kind is Kind.TOTAL:
-        return _checked((entry_name(Cached.TOTAL, item_id(keys, kind)),))
-    return None
+        return _checked(_order_entries(record, identity or item_id(keys, kind)))
+    name = _OTHER_NAMES.get(kind)
+    return None if name is None else _checked((name + (identity or item_id(keys, kind)),))
 
 
 def _order_entries(record: Record, order_id: str) -> Entries:
-    order = entry_name(_CACHED_ORDER, order_id)
+    order = _ORDER_NAME + order_id
     old, new = record.require_images()
     before, after = _customer_of(old), _customer_of(new)
     if before is None or before == after:
-        return (order,) if after is None else (order, entry_name(_CACHED_LIST, after))
-    left = entry_name(_CACHED_LIST, before)
-    if after is None:
-        return (order, left)
-    return (order, left, entry_name(_CACHED_LIST, after))
+        return (order,) if after is None else (order, _LIST_NAME + after)
+    left = _LIST_NAME + before
+    return (order, left) if after is None else (order, left, _LIST_NAME + after)
 
 
 def _customer_of(image: RawImage | None) -> str | None:
@@ -54,12 +52,11 @@ def _customer_of(image: RawImage | None) -> str | None:
         return None
     try:
         customer = image[_CUSTOMER]["S"]
+        if customer.__class__ is str and customer:
+            return customer
     except (KeyError, TypeError):
         if image.get(_CUSTOMER) is None:
             return None
-        customer = None
-    if customer.__class__ is str and customer:
-        return customer
     raise Malformed(
         f"the order's {_CUSTOMER} is empty or no string",
         hint="mend the writer, then redrive: the customer's list stays cached until it expires",

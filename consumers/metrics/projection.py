@@ -27,7 +27,7 @@ from consumers.metrics.reading import (
 from consumers.metrics.series import STARTED, Sample, orders_paid_by, scores_at
 from consumers.metrics.workflow import ENDED, RETRIED, STEP_ENDED
 from shared.codec import RawImage
-from shared.entities import PARTITION_KEY, Kind, key_text, kind_of
+from shared.entities import PARTITION_KEY, Kind, kind_and_id
 from shared.errors import Malformed
 from shared.records import Record
 
@@ -60,7 +60,7 @@ def project(record: Record) -> Counted | None:
     if record.event_name == "REMOVE":
         return None
     keys = record.keys
-    kind = kind_of(keys)
+    kind, _ = kind_and_id(keys)
     if kind is _ORDER:
         samples = _order_samples(record)
     elif kind is _SCORE and record.event_name == "INSERT":
@@ -69,7 +69,7 @@ def project(record: Record) -> Counted | None:
         return None
     if not samples:
         return None
-    event_id, item = record.event_id, key_text(keys, PARTITION_KEY)
+    event_id, item = record.event_id, keys[PARTITION_KEY]["S"]  # which told the kind
     if len(event_id) + len(item) > _MAX_ID_CHARACTERS:
         raise Malformed(
             "an id is longer than any that DynamoDB stores",

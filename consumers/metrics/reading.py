@@ -22,11 +22,11 @@ def text_of(image: RawImage, name: str) -> str:
     """A string that is not empty."""
     try:
         text = image[name]["S"]
+        if text.__class__ is str and text:
+            return text
     except (KeyError, TypeError):
-        text = None
-    if text.__class__ is not str or not text:
-        raise _malformed(name, "absent, empty or no string")
-    return text
+        pass  # said below, in one way for all
+    raise _malformed(name, "absent, empty or no string")
 
 
 def number_of(image: RawImage, name: str) -> float:

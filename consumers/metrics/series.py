@@ -26,7 +26,8 @@ WORKFLOW = {"WorkflowType": "ORDER"}
 _KNOWN_VALUES = 1024
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# Without slots, which make the class a second time.
+@dataclass(frozen=True, eq=False)
 class Series:
     """A count, the value that each counted thing has, and the dimensions they share.
 

@@ -44,9 +44,9 @@ class Recent:
         self._older: set[str] = set()
         self._younger: set[str] = set()
 
-    def __contains__(self, event_id: str) -> bool:
-        """Whether the id was added lately."""
-        return event_id in self._younger or event_id in self._older
+    def among(self, event_ids: set[str]) -> set[str]:
+        """Those of the ids that were added lately."""
+        return (event_ids & self._younger) | (event_ids & self._older)
 
     def update(self, event_ids: set[str]) -> None:
         """Add ids; the half that is older is forgotten when the younger is full."""
@@ -69,11 +69,12 @@ class MetricsSink:
         as counted. Raises Unavailable if nobody takes it; then nothing is remembered.
         """
         deadline.require(_LEAST_SECONDS, "printing metrics")
-        recent, fresh = self._recent, set()
+        seen = self._recent.among({counted[0] for counted in operations})
+        fresh: set[str] = set()
         folded: dict[Series, list[Row]] = {}
         repeats = 0
         for event_id, item, samples in operations:
-            if event_id in fresh or event_id in recent:
+            if event_id in fresh or event_id in seen:
                 repeats += 1
                 continue
             fresh.add(event_id)
@@ -84,7 +85,7 @@ class MetricsSink:
                 rows.append((event_id, item, value))
         if folded:
             _print(list(_documents(folded, now_ms())))
-            recent.update(fresh)
+            self._recent.update(fresh)
         return WriteResult(conflicts=repeats)
 
     def probe(self, deadline: Deadline) -> None:  # noqa: ARG002 - nothing is waited for

@@ -5,9 +5,8 @@ whatever else is wrong with an order, it is still found. An attribute that is ab
 its field out; one of another type makes the record Malformed, as its order would be found wrongly.
 """
 
-import sys
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -18,16 +17,45 @@ from shared.entities import SEARCHED_ATTRIBUTES
 from shared.errors import Malformed
 
 Document = dict[str, Any]
-# Reads one attribute value into the document's fields.
-_Reader = Callable[[Any, Document], None]
+
+
+class _Text(NamedTuple):
+    """A string to be read: the attribute's name, the document's field, the path for people."""
+
+    name: str
+    field: str
+    where: str
+
+
+class _Shape(NamedTuple):
+    """What is read of an image: strings, numbers, and the strings of maps and of lists of maps."""
+
+    texts: tuple[_Text, ...]
+    numbers: tuple[_Text, ...]
+    maps: tuple[tuple[str, tuple[_Text, ...]], ...]
+    lists: tuple[tuple[str, tuple[_Text, ...], str], ...]  # and the path of a member
 
 
 def order_document(order_id: str, image: RawImage) -> bytes:
     """The document, as JSON, of an order in this state. Raises Malformed."""
     document: Document = {ID: order_id}
-    for name, read in _READERS:
+    _read_texts(image, _ORDER.texts, document)
+    for name, field, _ in _ORDER.numbers:
         if name in image:
-            read(image[name], document)
+            _read_number(image[name], field, name, document)
+    for name, texts in _ORDER.maps:
+        if name in image:
+            _read_texts(_body(image[name], "M", dict, name) or {}, texts, document)
+    for name, texts, where in _ORDER.lists:
+        if name in image:
+            for member in _body(image[name], "L", list, name) or ():
+                found: Document = {}
+                _read_texts(_body(member, "M", dict, where) or {}, texts, found)
+                for field in found:
+                    if field in document:
+                        document[field].append(found[field])
+                    else:
+                        document[field] = [found[field]]
     return _encoded(document)
 
 
@@ -39,13 +67,16 @@ def tombstone(order_id: str, deleted_ms: int) -> bytes:
 def _encoded(document: Document) -> bytes:
     _check_length("the order's id", document[ID], MAX_ID_BYTES)
     try:
-        return orjson.dumps(document)
+        encoded = orjson.dumps(document)
     except orjson.JSONEncodeError:
         fields = ", ".join(name for name, value in document.items() if not _is_unicode(value))
         raise Malformed(
             f"{fields}: holds half a surrogate pair, which no UTF-8 text can",
             hint="mend the writer, then redrive",
         ) from None
+    if len(encoded) > MAX_TERM_BYTES:  # else no text in it is as long
+        _check_terms(document)
+    return encoded
 
 
 def _is_unicode(value: Any) -> bool:
@@ -58,79 +89,57 @@ def _is_unicode(value: Any) -> bool:
 
 def _check_length(what: str, text: str, limit: int) -> None:
     # A character takes four bytes at most: a short text need not be encoded to know.
-    if len(text) * 4 > limit and len(text.encode(errors="surrogatepass")) > limit:
+    if len(text) * 4 > limit and len(text.encode()) > limit:
         raise Malformed(
             f"{what} is longer than the {limit:,} bytes that OpenSearch finds as a whole",
             hint="mend the writer, then redrive: cut, the order would be found under a wrong value",
         )
 
 
-def _text(where: str, field: str, exact: bool) -> _Reader:
-    # What is found by words may be of any length: no word is over 255 characters.
-    short = MAX_TERM_BYTES // 4 if exact else sys.maxsize
+def _check_terms(document: Document) -> None:
+    for field, where in _EXACT.items():
+        value = document.get(field, "")
+        for text in value if isinstance(value, list) else (value,):
+            _check_length(where, text, MAX_TERM_BYTES)
 
-    def read(value: Any, document: Document) -> None:
+
+def _read_texts(members: RawImage, texts: tuple[_Text, ...], document: Document) -> None:
+    # One call for all strings of a map: a call for each would cost more than all the rest.
+    for name, field, where in texts:
         try:
+            value = members[name]
             text = value["S"]
         except (KeyError, TypeError):
-            text = None
+            if name not in members:
+                continue
+            value, text = members[name], None
         if text.__class__ is str and len(value) == 1:
-            if len(text) > short:
-                _check_length(where, text, MAX_TERM_BYTES)
             document[field] = text
         else:
             _require_null(value, where, "string (S)")
 
-    return read
 
-
-def _number(where: str, field: str) -> _Reader:
-    def read(value: Any, document: Document) -> None:
-        if value.__class__ is dict and len(value) == 1 and "N" in value:
-            try:
-                # For finding and showing; the exact decimal stays in the table.
-                document[field] = nearest_double(value["N"])
-            except Malformed:
-                raise _malformed(where, "number (N)") from None
-            return
+def _read_number(value: Any, field: str, where: str, document: Document) -> None:
+    if value.__class__ is dict and len(value) == 1 and "N" in value:
+        try:
+            # For finding and showing; the exact decimal stays in the table.
+            document[field] = nearest_double(value["N"])
+        except Malformed:
+            raise _malformed(where, "number (N)") from None
+    else:
         _require_null(value, where, "number (N)")
 
-    return read
 
-
-def _map(where: str, readers: tuple[tuple[str, _Reader], ...]) -> _Reader:
-    def read(value: Any, document: Document) -> None:
-        try:
-            members = value["M"]
-        except (KeyError, TypeError):
-            members = None
-        if members.__class__ is dict and len(value) == 1:
-            for name, read_member in readers:
-                if name in members:
-                    read_member(members[name], document)
-        else:
-            _require_null(value, where, "map (M)")
-
-    return read
-
-
-def _list(where: str, read_member: _Reader) -> _Reader:
-    def read(value: Any, document: Document) -> None:
-        if value.__class__ is dict and len(value) == 1:
-            members = value.get("L")
-            if members.__class__ is list:
-                for member in members:
-                    found: Document = {}
-                    read_member(member, found)
-                    for field, text in found.items():
-                        if field in document:
-                            document[field].append(text)
-                        else:
-                            document[field] = [text]
-                return
-        _require_null(value, where, "list (L)")
-
-    return read
+def _body(value: Any, tag: str, kind: type, where: str) -> Any:
+    """The body of a map (M) or list (L); None for a NULL. Raises Malformed."""
+    try:
+        body = value[tag]
+        if body.__class__ is kind and len(value) == 1:
+            return body
+    except (KeyError, TypeError):
+        pass  # a NULL, or said here
+    _require_null(value, where, "map (M)" if kind is dict else "list (L)")
+    return None
 
 
 def _require_null(value: Any, where: str, wanted: str) -> None:
@@ -145,25 +154,38 @@ def _malformed(where: str, wanted: str) -> Malformed:
     )
 
 
-def _readers(
-    paths: Mapping[str, tuple[str, ...]], where: str = ""
-) -> tuple[tuple[str, _Reader], ...]:
-    """One reader for each first step of `paths` (field -> path), with all that is behind it."""
-    by_step: dict[str, dict[str, tuple[str, ...]]] = {}
-    for field, (step, *rest) in paths.items():
-        by_step.setdefault(step, {})[field] = tuple(rest)
-    return tuple((step, _reader(f"{where}{step}", rests)) for step, rests in by_step.items())
+def _texts(paths: Mapping[str, tuple[str, ...]], where: str) -> tuple[_Text, ...]:
+    """The strings that `paths` (field -> path of one step) name."""
+    return tuple(_Text(name, field, f"{where}.{name}") for field, (name,) in paths.items())
 
 
-def _reader(where: str, rests: Mapping[str, tuple[str, ...]]) -> _Reader:
-    field, rest = next(iter(rests.items()))
-    if not rest:
-        kind = FIELDS[field]["type"]
-        return _number(where, field) if kind == "double" else _text(where, field, kind == "keyword")
-    if rest[0] == "*":
-        members = {name: path[1:] for name, path in rests.items()}
-        return _list(where, _reader(f"{where}[]", members))
-    return _map(where, _readers(rests, f"{where}."))
+def _shape() -> _Shape:
+    """What `SEARCHED_ATTRIBUTES` names, by how it is read."""
+    texts, numbers = [], []
+    maps: dict[str, dict[str, tuple[str, ...]]] = {}
+    lists: dict[str, dict[str, tuple[str, ...]]] = {}
+    for field, (name, *rest) in SEARCHED_ATTRIBUTES.items():
+        if rest[:1] == ["*"]:
+            lists.setdefault(name, {})[field] = tuple(rest[1:])
+        elif rest:
+            maps.setdefault(name, {})[field] = tuple(rest)
+        elif FIELDS[field]["type"] == "double":
+            numbers.append(_Text(name, field, name))
+        else:
+            texts.append(_Text(name, field, name))
+    return _Shape(
+        tuple(texts),
+        tuple(numbers),
+        tuple((name, _texts(paths, name)) for name, paths in maps.items()),
+        tuple((name, _texts(paths, f"{name}[]"), f"{name}[]") for name, paths in lists.items()),
+    )
 
 
-_READERS = _readers(SEARCHED_ATTRIBUTES)
+_ORDER = _shape()
+# What is found as a whole; what is found by words may be of any length: no word is over 255
+# characters.
+_EXACT = {
+    field: ".".join(path).replace(".*", "[]")
+    for field, path in SEARCHED_ATTRIBUTES.items()
+    if FIELDS[field]["type"] == "keyword"
+}

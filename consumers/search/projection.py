@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from consumers.search.document import order_document, tombstone
-from shared.entities import Kind, item_id, kind_of, version_of
+from shared.entities import Kind, item_id, kind_and_id, version_of
 from shared.records import Record
 
 # Looked up once: an enum's attribute costs as much as a call.
@@ -36,9 +36,10 @@ def project(record: Record) -> Operation | None:
     the order back. Raises Malformed, naming the attribute, for what cannot be indexed.
     """
     keys = record.keys
-    if kind_of(keys) is not _ORDER:
+    kind, order_id = kind_and_id(keys)
+    if kind is not _ORDER:
         return None
-    order_id = item_id(keys, _ORDER)
+    order_id = order_id or item_id(keys, kind)
     old, new = record.require_images()
     if new is None:
         assert old is not None  # require_images

@@ -14,7 +14,7 @@ import pytest
 from bench import cold_start
 from bench.figures import Scale
 from bench.first_answer import answer_once
-from bench.fresh import ROOT, start, with_bytecode
+from bench.fresh import ROOT, deployed, start, with_bytecode
 from bench.loopback import Loopback
 from bench.side import SideFailed, lambda_environment
 from bench.workload import prepared
@@ -70,6 +70,16 @@ def test_the_bytecode_of_both_sides_is_where_it_is_meant_to_be(tmp_path: Path) -
     assert {"entry", "handler", "batches", "session"} <= made
 
 
+def test_out_of_a_bundle_comes_nothing_else(tmp_path: Path) -> None:
+    environment = lambda_environment(None, "cache")
+    bundle = deployed("cache", tmp_path)
+    start("import consumers.cache.handler, redis, msgspec", environment, bundle)
+    for missing in ("bench", "opensearchpy", "_distutils_hack"):
+        start(f"import {missing}", {**environment, "PYTHONPATH": str(ROOT)})
+        with pytest.raises(SideFailed, match="ended with 1"):
+            start(f"import {missing}", environment, bundle)
+
+
 def test_a_start_has_its_cost_and_a_failed_one_none() -> None:
     environment = lambda_environment(None, "cache")
     bare, busy = (start(code, environment) for code in ("pass", "sum(range(10**7))"))
@@ -81,7 +91,8 @@ def test_a_start_has_its_cost_and_a_failed_one_none() -> None:
 def test_import_and_construct(loopback: Loopback) -> None:
     with tempfile.TemporaryDirectory() as folder:
         environment = with_bytecode(lambda_environment(loopback, "cache"), folder)
-        figure = cold_start.imported("cache", environment, rounds=2)
+        bundle = deployed("cache", Path(folder))
+        figure = cold_start.imported("cache", environment, bundle, rounds=2)
     assert (figure.suite, figure.unit, figure.at_most) == ("cold_start", "x", 0.15)
     assert figure.floor is not None
     # Whatever the machine does meanwhile: the interpreter's start is no small part.

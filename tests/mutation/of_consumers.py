@@ -90,15 +90,15 @@ CONSUMERS: tuple[Mutant, ...] = (
     Mutant(
         "cache: an order that moves clears the list that it left",
         "consumers/cache/projection.py",
-        "    return (order, left, entry_name(_CACHED_LIST, after))",
-        "    return (order, entry_name(_CACHED_LIST, after))",
+        " else (order, left, _LIST_NAME + after)",
+        " else (order, _LIST_NAME + after)",
         ("tests/unit/consumers/cache/test_projection.py",),
     ),
     # metrics
     Mutant(
         "metrics: a repeat counts once",
         "consumers/metrics/sink.py",
-        "if event_id in fresh or event_id in recent:",
+        "if event_id in fresh or event_id in seen:",
         "if not event_id:",
         (f"{_METRICS}::test_a_repeat_counts_once_within_a_batch_and_across_batches",),
     ),

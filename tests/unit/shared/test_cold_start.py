@@ -37,6 +37,7 @@ NEVER = (
     "shared.filters",
     "shared.json_text",
     "shared.spec_rules",
+    "typing_extensions",
 )
 # Of the standard library, what takes milliseconds.
 RARE = ("hashlib", "traceback")
