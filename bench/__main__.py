@@ -87,7 +87,7 @@ def guard(names: Sequence[str]) -> None:
     """
     _refuse_unknown(names)
     failed: list[guarding.Verdict] = []
-    for name in names or guarding.guarded():
+    for name in names or guarding.GUARDED:
         try:
             verdicts = guarding.judge(name, _measure)
         except guarding.GuardsNothing as error:

@@ -6,7 +6,6 @@ figures are the same in every run.
 """
 
 import itertools
-import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from datetime import UTC, datetime
 import orjson
 from redis import Redis
 
+from bench.embedded import embedded
 from bench.figures import Figure, Scale
 from bench.meter import Counted, Meter
 from bench.side import Side, SideFailed, give, lambda_environment
@@ -23,10 +23,8 @@ from bench.workload import Prepared, prepared
 from consumers.registry import REGISTRY
 from infra.local.deployment import Deployment
 from infra.local.endpoints import endpoint_variables
-from infra.local.resources import create_resources
-from infra.local.servers import LocalServers
 from ops.traffic.scores import new_score
-from shared.clients import aws_client, forget_clients
+from shared.clients import aws_client
 from shared.encoding import encode_image
 from shared.entities import PARTITION_KEY, SORT_KEY, Kind, key_pair
 from shared.settings import variable_of
@@ -74,26 +72,13 @@ def measure(scale: Scale) -> list[Figure]:
 
 @contextmanager
 def plant() -> Iterator[Plant]:
-    """Start the servers and make what a pipeline needs; the environment is put back."""
-    before = dict(os.environ)
-    with LocalServers() as servers:
-        ends = servers.endpoints
-        os.environ.update(ends.environment())
-        forget_clients()
-        try:
-            deployment = create_resources(
-                REGISTRY,
-                region=ends.region or "",
-                aws_url=ends.aws_url or "",
-                cache_url=ends.cache_url,
-                search_url=ends.search_url,
-            )
-            with Meter(deployment.aws_url) as aws, Meter(deployment.search_url) as search:
-                yield Plant(deployment, aws, search)
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-            forget_clients()
+    """The embedded servers, and a meter before each that is asked by HTTP."""
+    with (
+        embedded() as deployment,
+        Meter(deployment.aws_url) as aws,
+        Meter(deployment.search_url) as search,
+    ):
+        yield Plant(deployment, aws, search)
 
 
 def write_units(running: Plant, folding: int) -> Figure:

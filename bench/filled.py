@@ -6,7 +6,6 @@ would take longest; what the handlers write is what they would write.
 """
 
 import itertools
-import os
 import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,13 +15,12 @@ from typing import Any, Self
 
 import orjson
 
+from bench.embedded import embedded
 from bench.side import SideFailed
 from consumers.registry import REGISTRY
 from infra.local.deployment import Deployment
 from infra.local.lambda_runtime import Function
 from infra.local.pipeline import LOGS
-from infra.local.resources import create_resources
-from infra.local.servers import LocalServers
 from ops.traffic.orders import new_order
 from ops.traffic.reads import Reads, Source
 from ops.traffic.scores import new_score
@@ -30,7 +28,6 @@ from ops.traffic.table import Item, Table
 from ops.verify import table as verified
 from shared.cache import CacheReader
 from shared.cache_client import connect
-from shared.clients import forget_clients
 from shared.codec import RawImage
 from shared.entities import PARTITION_KEY, SORT_KEY, Kind, key_pair, kind_of
 
@@ -50,27 +47,11 @@ def filled(items: int, folder: Path) -> Iterator[Deployment]:
 
     Players' totals and cached orders come on top. The process's environment leads to it meanwhile.
     """
-    before = dict(os.environ)
     (folder / LOGS).mkdir()
-    with LocalServers() as servers:
-        ends = servers.endpoints
-        os.environ.update(ends.environment())
-        forget_clients()
-        try:
-            deployment = create_resources(
-                REGISTRY,
-                region=ends.region or "",
-                aws_url=ends.aws_url or "",
-                cache_url=ends.cache_url,
-                search_url=ends.search_url,
-            )
-            deployment.save(folder)
-            _fill(deployment, items, folder / LOGS)
-            yield deployment
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-            forget_clients()
+    with embedded() as deployment:
+        deployment.save(folder)
+        _fill(deployment, items, folder / LOGS)
+        yield deployment
 
 
 def _fill(deployment: Deployment, items: int, logs: Path) -> None:

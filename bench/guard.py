@@ -6,13 +6,13 @@ twice more, and what fails is believed only of the median of three.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from statistics import median
 
 from bench.figures import Figure, Scale
 from bench.report import number_text
 
-_GUARDED = ("decode", "core", "filters", "handlers", "cold_start")
+# The suites that are measured.
+GUARDED = ("decode", "core", "filters", "handlers", "cold_start")
 _MOST_RUNS = 3
 # So many failures among three runs put the median on the wrong side.
 _BELIEVED = 2
@@ -39,11 +39,6 @@ class Verdict:
         floor = number_text(figure.floor or 0.0)
         value = number_text(figure.value)
         return f"{figure.suite}: {figure.name}: {value} {figure.unit}, floor {floor} ({runs})"
-
-
-def guarded() -> list[str]:
-    """The suites that the guard measures."""
-    return [name for name in _GUARDED if find_spec(f"bench.{name}")]
 
 
 def judge(name: str, measure: Measure) -> list[Verdict]:
