@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from consumers.totals.sink import MAX_UNDER_WAY
 from ops.capacity.measured import MB_PER_CPU, Measured
 from ops.capacity.workload import Workload
 from shared.spec import ConsumerSpec, Grant, Source
@@ -17,6 +18,7 @@ SINK_MS = {
     Grant.TOTALS_WRITE: 15.0,
 }
 _MB_PER_BATCH = 6.0
+_SCORES_PER_TRANSACTION = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ def duration_ms(spec: ConsumerSpec, batch: float, measured: Measured) -> float:
     cpu_share = min(1.0, spec.memory_mb / MB_PER_CPU)
     waits = sum(SINK_MS[grant] for grant in spec.grants)
     if Grant.TOTALS_WRITE in spec.grants:
-        # A transaction holds 100 actions, and several follow each other in a large batch.
-        waits *= max(1.0, batch / 90)
+        # A transaction holds 100 actions, and a large batch needs more than are under way at once.
+        waits *= max(1.0, batch / _SCORES_PER_TRANSACTION / MAX_UNDER_WAY)
     return costs.cpu_ms(batch) / cpu_share + waits
 
 

@@ -15,13 +15,14 @@ from consumers.registry import REGISTRY
 from infra.aws.stage import STAGES
 from ops.capacity import measured, prices
 from ops.capacity.cost import Line, month
-from ops.capacity.reading import duration_ms, largest_batch, reading
+from ops.capacity.measured import MB_PER_CPU
+from ops.capacity.reading import SINK_MS, duration_ms, largest_batch, reading
 from ops.capacity.shards import kinesis_shards, table_shards
 from ops.capacity.size import MOST_BUSY, plan
 from ops.capacity.workload import MONTH_SECONDS, Workload
 from ops.cli import main
 from shared.entities import Kind
-from shared.spec import ConsumerSpec
+from shared.spec import ConsumerSpec, Grant
 
 ROOT = Path(__file__).resolve().parents[3]
 SPECS = {spec.name: spec for spec in REGISTRY}
@@ -107,6 +108,19 @@ def test_less_memory_makes_a_batch_last_longer() -> None:
     )
     assert slow > 5 * quick
     assert duration_ms(replace(spec, memory_mb=3_000), 100, MEASURED) == pytest.approx(quick)
+
+
+def test_totals_waits_for_a_transaction_where_four_under_way_hold_the_batch() -> None:
+    spec = SPECS["totals"]
+
+    def waits(batch: float) -> float:
+        costs, _ = MEASURED.of("totals")
+        return (
+            duration_ms(spec, batch, MEASURED) - costs.cpu_ms(batch) * MB_PER_CPU / spec.memory_mb
+        )
+
+    assert waits(10) == pytest.approx(waits(360)) == pytest.approx(SINK_MS[Grant.TOTALS_WRITE])
+    assert waits(720) == pytest.approx(2 * waits(360))
 
 
 def test_a_batch_fits_into_an_invocation() -> None:
