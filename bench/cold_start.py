@@ -8,7 +8,7 @@ The interpreter's own start is measured beside and taken off. Both sides have th
 
 From process to first answer nothing is taken off: interpreter and runtime client (`awslambdaric`)
 are in it on both sides; the empty handler shows how much that is. There also counts what a side
-leaves for its first batch, as `audit` does with the client of S3.
+leaves for its first batch, such as to connect.
 """
 
 import tempfile

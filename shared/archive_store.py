@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from shared.aws_s3 import Refused
 from shared.clients import aws_client
 from shared.errors import Retryable, Unavailable
 
@@ -15,9 +16,12 @@ PAGE_SIZE = 1_000
 
 _HINTS = {
     "AccessDenied": "give the role the rights that its grants name, on this bucket and its key",
+    "ExpiredToken": "give the process credentials that are still valid",
     "InvalidAccessKeyId": "give the process valid AWS credentials",
     "InvalidRequest": "check that the bucket has Object Lock, or set no FANOUT_ARCHIVE_LOCK_DAYS",
     "NoSuchBucket": "create the bucket, or name the right one in FANOUT_ARCHIVE_BUCKET",
+    "RequestTimeTooSkewed": "set this machine's clock",
+    "TemporaryRedirect": "the bucket is new: wait until S3 has made it known, within the hour",
 }
 
 
@@ -35,11 +39,17 @@ def unavailable(what: str, error: Exception) -> Retryable:
     Always retryable: nothing that a record contains makes S3 refuse an object for good, so a
     refusal is an outage or a wrong setting, and the records wait until it is mended.
     """
-    response = getattr(error, "response", {})
-    code = str(response.get("Error", {}).get("Code") or type(error).__name__)
-    failure = Unavailable(
-        f"{what} failed: {code}", hint=_HINTS.get(code, "check that S3 is up and can be reached")
-    )
+    region = ""
+    if isinstance(error, Refused):
+        code, region = error.code, error.region
+    else:
+        # botocore's, which lists and reads.
+        response = getattr(error, "response", {})
+        code = str(response.get("Error", {}).get("Code") or type(error).__name__)
+    hint = _HINTS.get(code, "check that S3 is up and can be reached")
+    if region:
+        hint = f"the bucket is in {region}: run there (AWS_REGION), or name one of this region"
+    failure = Unavailable(f"{what} failed: {code}", hint=hint)
     failure.__cause__ = error
     return failure
 

@@ -8,14 +8,15 @@ file) is asked of botocore, which knows every rule and takes 200 ms to say so.
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import urljoin, urlsplit
 
 from shared.errors import InvalidSettings
 
 # By the service's host name: botocore's name for it, and its own endpoint variable.
 _SERVICES = {
     "dynamodb": ("dynamodb", "AWS_ENDPOINT_URL_DYNAMODB"),
+    "s3": ("s3", "AWS_ENDPOINT_URL_S3"),
     "streams.dynamodb": ("dynamodbstreams", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS"),
 }
 _is_plain = re.compile(r"(?:af|ap|ca|eu|il|me|mx|sa|us|us-gov)-[a-z]+-\d").fullmatch
@@ -44,7 +45,7 @@ class Endpoint(NamedTuple):
 
 
 def find_endpoint(service: str) -> tuple[Endpoint, str]:
-    """Endpoint and region of `dynamodb` or `streams.dynamodb`. Raises InvalidSettings."""
+    """Endpoint and region of `dynamodb`, `s3` or `streams.dynamodb`. Raises InvalidSettings."""
     environment = os.environ
     name, own_variable = _SERVICES[service]
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
@@ -77,13 +78,24 @@ def read_endpoint(url: str) -> Endpoint:
 
 
 def _ask_botocore(name: str, region: str | None) -> tuple[Endpoint, str]:
+    from botocore import UNSIGNED
+    from botocore.config import Config
     from botocore.exceptions import BotoCoreError
     from botocore.session import get_session
 
+    config = Config(
+        signature_version=UNSIGNED,
+        # Not the address that us-east-1 shares with the whole world, nor the bucket's own.
+        s3={"us_east_1_regional_endpoint": "regional", "addressing_style": "path"},
+    )
     try:
-        client = get_session().create_client(name, region_name=region)
+        client: Any = get_session().create_client(name, region_name=region, config=config)
+        url = client.meta.endpoint_url
+        if name == "s3":
+            # Of S3's endpoints the client's own is a guess; requests go where S3's rules say.
+            url = urljoin(client.generate_presigned_url("head_bucket", {"Bucket": "any"}), ".")
     except (BotoCoreError, ValueError) as error:
         raise InvalidSettings(
             f"no endpoint for {name}: {error}", hint="set AWS_REGION, as for any AWS tool"
         ) from error
-    return read_endpoint(client.meta.endpoint_url), client.meta.region_name
+    return read_endpoint(url), client.meta.region_name

@@ -1,4 +1,4 @@
-"""HTTP/1.1 to one server over a few kept-alive connections: a POST at a time on each.
+"""HTTP/1.1 to one server over a few kept-alive connections: a request at a time on each.
 
 Sending and waiting are two steps, so that one thread can have several requests under way.
 `http.client` would add 25 ms to a cold start and 100 µs to a call, urllib3 more (docs/adr/0009).
@@ -58,7 +58,8 @@ class Connections:
         except BaseException:
             connection.close()
             raise
-        return Exchange(self, connection, end)
+        # What a HEAD is told of a body's length is that of the body it did not ask for.
+        return Exchange(self, connection, end, has_body=not head.startswith(b"HEAD "))
 
     def _take(self) -> socket.socket:
         while True:
@@ -92,12 +93,15 @@ class Connections:
 class Exchange:
     """A request under way: either `answer` or `drop` is called, once."""
 
-    __slots__ = ("_connection", "_connections", "_end", "_keeps", "_received")
+    __slots__ = ("_connection", "_connections", "_end", "_has_body", "_keeps", "_received")
 
-    def __init__(self, connections: Connections, connection: socket.socket, end: float) -> None:
+    def __init__(
+        self, connections: Connections, connection: socket.socket, end: float, *, has_body: bool
+    ) -> None:
         self._connections = connections
         self._connection = connection
         self._end = end
+        self._has_body = has_body
         self._received = bytearray()
         self._keeps = False
 
@@ -132,7 +136,9 @@ class Exchange:
             name, _, value = line.partition(b":")
             headers[name.lower()] = value.strip()
         self._keeps = version == b"HTTP/1.1" and headers.get(b"connection", b"").lower() != b"close"
-        if b"transfer-encoding" in headers:
+        if not self._has_body:
+            body = b""
+        elif b"transfer-encoding" in headers:
             body = self._chunks()
         elif b"content-length" in headers:
             body = self._exactly(_number(headers[b"content-length"], 10))

@@ -7,14 +7,14 @@ would pay for that twice.
 
 import json
 import zlib
-from time import gmtime, strftime
+from hashlib import sha256
 from typing import Any
 
 import orjson
 
 from shared.aws_endpoints import find_endpoint
 from shared.aws_http import Answer, Connections, Exchange
-from shared.aws_signing import authorization, credentials_source
+from shared.aws_signing import Signer
 from shared.errors import Rejected, Retryable, Unavailable
 
 # For a whole answer; a page of a scan takes longest.
@@ -85,10 +85,9 @@ class JsonService:
 
         Raises InvalidSettings if there is no endpoint or there are no credentials.
         """
-        endpoint, self._region = find_endpoint(service)
-        self._credentials = credentials_source()
+        endpoint, region = find_endpoint(service)
+        self._signer = Signer(_SIGNING_NAME, region, endpoint.authority)
         self._target = _TARGETS[service]
-        self._authority = endpoint.authority
         self._connections = Connections(endpoint, connections)
 
     def call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -111,21 +110,11 @@ class JsonService:
         self._connections.close()
 
     def _head(self, operation: str, body: bytes) -> bytes:
-        credentials = self._credentials()
         headers = {
             "content-type": _CONTENT_TYPE,
-            "host": self._authority,
-            "x-amz-date": strftime("%Y%m%dT%H%M%SZ", gmtime()),
-            "x-amz-security-token": credentials.token,
             "x-amz-target": f"{self._target}.{operation}",
         }
-        if not credentials.token:
-            del headers["x-amz-security-token"]
-        headers["authorization"] = authorization(
-            credentials, self._region, _SIGNING_NAME, headers, body
-        )
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        return f"POST / HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n".encode()
+        return self._signer.head("POST", "/", headers, sha256(body).hexdigest(), len(body))
 
 
 def _parsed(answer: Answer) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from consumers.audit.projection import ArchiveLine
-from consumers.audit.sink import CALL_SECONDS, ArchiveSink, open_sink
+from consumers.audit.sink import ArchiveSink, open_sink
 from infra.local.servers import LocalServers
 from shared.archive_compression import lines_of
 from shared.archive_format import read_name
+from shared.aws_s3 import CALL_SECONDS
 from shared.clients import aws_client
 from shared.clock import Deadline
 from shared.errors import DeadlineNear, Unavailable
@@ -246,7 +247,7 @@ def test_nobody_at_the_other_end_delays(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     aws_client.cache_clear()
     result = ArchiveSink("bucket").write(lines(1), Deadline(60))
-    with pytest.raises(Unavailable, match="EndpointConnectionError"):
+    with pytest.raises(Unavailable, match="ConnectionRefusedError"):
         ArchiveSink("bucket").probe(Deadline(60))
     aws_client.cache_clear()
     assert isinstance(result.unavailable[0], Unavailable)

@@ -62,7 +62,8 @@ class Desk:
         self._arrived = self._log.names if name == "metrics" else self.aws.names
         match name:
             case "audit":
-                return ArchiveSink("bucket")
+                with mock.patch("consumers.audit.sink.Bucket", self.aws.bucket):
+                    return ArchiveSink("bucket")
             case "metrics":
                 return MetricsSink()
             case "cache":
@@ -100,10 +101,7 @@ class Desk:
 
     @contextmanager
     def _at_its_ends(self) -> Iterator[None]:
-        with (
-            mock.patch("shared.parking.aws_client", self._client),
-            mock.patch("consumers.audit.sink.aws_client", self._client),
-        ):
+        with mock.patch("shared.parking.aws_client", self._client):
             yield
 
     def _client(self, *_: Any) -> MemoryAws:

@@ -6,7 +6,8 @@ EMF lines, transactions, parked messages. What servers make of it is tests/prope
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -27,6 +28,25 @@ _DIGITS = 38
 
 class Refusing(Exception):
     """The end was told to take nothing."""
+
+
+class MemoryBucket:
+    """The archive's bucket, which takes every object as new."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
+
+    def put_object(
+        self, key: str, body: bytes, digest: bytes, headers: Mapping[str, str], *, new: bool
+    ) -> None:
+        assert len(key.encode()) <= 1024
+        assert sha256(body).digest() == digest
+        assert headers
+        assert new
+        for line in lines_of(body):
+            document = _loaded(line)
+            assert document["keys"]
+            self._names.add(document["eventID"])
 
 
 class MemoryAws:
@@ -64,16 +84,16 @@ class MemoryAws:
     def put_object(self, Bucket: str, Key: str, Body: bytes, **rest: Any) -> Any:  # noqa: N803
         assert Bucket
         assert len(Key.encode()) <= 1024
-        if Key.startswith("parked/"):
-            assert Key.isascii()
-            assert Key.count("/") == 2
-            self._objects[Key] = Body.decode("ascii")
-            return {}
-        for line in lines_of(Body):
-            document = _loaded(line)
-            assert document["keys"]
-            self.names.add(document["eventID"])
+        assert Key.startswith("parked/")
+        assert Key.isascii()
+        assert Key.count("/") == 2
+        self._objects[Key] = Body.decode("ascii")
         return {}
+
+    def bucket(self, name: str) -> "MemoryBucket":
+        """The archive's bucket: what arrives there is named here."""
+        assert name
+        return MemoryBucket(self.names)
 
     def begin(self, operation: str, body: bytes, seconds: float) -> "MemoryAws":
         """A transaction of `totals`, taken at once."""

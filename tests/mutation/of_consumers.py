@@ -4,6 +4,7 @@ from tests.mutation.mutant import Mutant
 
 _METRICS = "tests/unit/consumers/metrics/test_sink.py"
 _AUDIT = "tests/contract/test_audit_"
+_AUDIT_SINK = "tests/unit/consumers/audit/test_audit_sink.py"
 _INTERLEAVINGS = "tests/contract/cache/test_cache_interleavings.py"
 
 CONSUMERS: tuple[Mutant, ...] = (
@@ -132,9 +133,37 @@ CONSUMERS: tuple[Mutant, ...] = (
         ("tests/unit/shared/test_archive_chain.py::test_a_missing_change_is_found_where_it_is",),
     ),
     Mutant(
+        "audit: an object is made only where there is none",
+        "shared/aws_s3.py",
+        '            sent["if-none-match"] = "*"\n',
+        "            pass\n",
+        (f"{_AUDIT}sink.py::test_a_redelivered_batch_is_the_same_object",),
+    ),
+    Mutant(
+        "audit: what S3 refused is not written",
+        "shared/aws_s3.py",
+        "        if answer.status >= 300:\n",
+        "        if answer.status >= 600:\n",
+        (f"{_AUDIT}sink.py::test_whatever_s3_says_no_line_is_ever_given_up",),
+    ),
+    Mutant(
+        "audit: a comparison without an answer proves nothing",
+        "consumers/audit/sink.py",
+        '            raise unavailable("comparing with the archive", error) from error\n',
+        "            return True\n",
+        (f"{_AUDIT_SINK}::test_a_comparison_without_an_answer_is_not_taken_for_one",),
+    ),
+    Mutant(
+        "audit: other bytes under the name are not taken for ours",
+        "consumers/audit/sink.py",
+        "return self._bucket.head_object(key) == b64encode(digest)",
+        "return self._bucket.head_object(key) is not None",
+        (f"{_AUDIT_SINK}::test_other_bytes_of_a_known_checksum_are_not_taken_for_ours",),
+    ),
+    Mutant(
         "archive: an object's name says what its bytes are",
         "consumers/audit/sink.py",
-        "object_key(lines[0].hour, first, last, digest.hexdigest())",
+        "object_key(lines[0].hour, first, last, digest.hex())",
         'object_key(lines[0].hour, first, last, "0" * 64)',
         (f"{_AUDIT}sink.py::test_the_same_range_with_other_content_is_another_object",),
     ),

@@ -28,6 +28,7 @@ class Reply(NamedTuple):
     hang_up: bool = False
     stall: bool = False
     hang_up_after: bool = False  # answers, then closes without having announced it
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -65,11 +66,14 @@ def scripted(answer: Callable[[Request], Reply]) -> Iterator[Script]:
                 return
             self.send_response(reply.status)
             self.send_header("Content-Length", str(len(reply.body)))
+            for name, value in reply.headers:
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(reply.body)
+            if self.command != "HEAD":
+                self.wfile.write(reply.body)
             self.close_connection = reply.hang_up_after
 
-        do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - http.server's names
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
             """Silent."""

@@ -90,8 +90,8 @@ def _imports(node: ast.AST) -> Iterator[str]:
 
 
 def _services(node: ast.AST) -> Iterator[str]:
-    """`aws_client("s3")` needs the model of s3; a JsonService's where botocore has to find it."""
+    """`aws_client("s3")` needs the model of s3; where botocore has to find it, others do too."""
     if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
         name = ast.unparse(node.func).rpartition(".")[2]
-        if name in {"aws_client", "JsonService"}:
+        if name in {"aws_client", "JsonService", "find_endpoint"}:
             yield str(node.args[0].value)

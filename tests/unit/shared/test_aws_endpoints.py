@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
 from botocore.session import get_session
 
 from shared.aws_endpoints import Endpoint, find_endpoint, read_endpoint
@@ -79,6 +82,47 @@ def test_a_configuration_file_is_heard(tmp_path: Path, monkeypatch: pytest.Monke
     assert url_of(find_endpoint("dynamodb")[0]) == "http://127.0.0.1:5000"
     monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
     assert url_of(find_endpoint("dynamodb")[0]) == "https://dynamodb.eu-west-1.amazonaws.com"
+
+
+S3_REGIONS = ["eu-west-1", "us-east-1", "us-gov-west-1", "cn-north-1", "us-iso-east-1"]
+
+
+@pytest.mark.parametrize("variable", ["", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+def test_s3_is_where_botocore_sends_requests(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable:
+        monkeypatch.setenv(variable, "true")
+    config = Config(
+        signature_version=UNSIGNED,
+        s3={"addressing_style": "path", "us_east_1_regional_endpoint": "regional"},
+    )
+    session = get_session()
+    for region in S3_REGIONS:
+        if region == "cn-north-1" and "FIPS" in variable:
+            continue  # there are none
+        monkeypatch.setenv("AWS_REGION", region)
+        endpoint, found = find_endpoint("s3")
+        client: Any = session.create_client("s3", region_name=region, config=config)
+        sent = client.generate_presigned_url("head_bucket", {"Bucket": "bucket"})
+        assert (f"{url_of(endpoint)}/bucket", found) == (sent, region)
+
+
+def test_s3s_own_variable_goes_before_the_general_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:5000")
+    assert url_of(find_endpoint("s3")[0]) == "http://127.0.0.1:5000"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:6000")
+    assert url_of(find_endpoint("s3")[0]) == "http://127.0.0.1:6000"
+
+
+def test_s3_in_a_configuration_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile mine]\nendpoint_url = http://127.0.0.1:4000\n")
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    assert url_of(find_endpoint("s3")[0]) == "http://127.0.0.1:4000"
+    config.write_text("[profile mine]\nendpoint_url = http://127.0.0.1:4000/path\n")
+    with pytest.raises(InvalidSettings, match="no URL that Fanout can use"):
+        find_endpoint("s3")
 
 
 @pytest.mark.parametrize("region", ["", "no region", "evil.example/"])

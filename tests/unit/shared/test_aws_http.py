@@ -191,6 +191,16 @@ def test_what_is_no_whole_answer_is_an_error(answer: bytes) -> None:
         ask(Connections(endpoint, 1))
 
 
+def test_a_head_is_told_of_a_body_and_gets_none() -> None:
+    with scripted(lambda _: Reply(404, b"five!")) as server:
+        connections = Connections(read_endpoint(server.url), 1)
+        for _ in range(2):
+            found = connections.send(b"HEAD / HTTP/1.1\r\nhost: h\r\n\r\n", b"", 30).answer()
+            assert (found.status, found.body) == (404, b"")
+            assert found.headers[b"content-length"] == b"5"
+        assert {request.connection for request in server.requests} == {1}
+
+
 def test_nobody_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

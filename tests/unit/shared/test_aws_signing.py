@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from unittest import mock
 
 import botocore.auth
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.aws_signing import Credentials, authorization, credentials_source
-from shared.errors import InvalidSettings
+from shared.errors import InvalidSettings, Unavailable
 from tests.support.scripted_http import Reply, Request, scripted
 
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
@@ -69,8 +70,8 @@ def test_a_signature_is_botocores(
     credentials, region, service, headers, body = call
     if credentials.token:
         headers = dict(sorted({**headers, "x-amz-security-token": credentials.token}.items()))
-    signed = credentials, region, service, headers, body
-    assert authorization(*signed) == botocores(*signed)
+    made = authorization(credentials, region, service, headers, sha256(body).hexdigest())
+    assert made == botocores(credentials, region, service, headers, body)
 
 
 @pytest.fixture
@@ -140,3 +141,34 @@ def test_credentials_of_a_container_are_renewed(bare: pytest.MonkeyPatch) -> Non
         assert current() == Credentials("key-2", "secret", "token")
         assert current() == Credentials("key-2", "secret", "token")
     assert len(server.requests) == 2
+
+
+def test_credentials_that_cannot_be_renewed_are_waited_for(bare: pytest.MonkeyPatch) -> None:
+    minutes = iter([1, 60])
+
+    def issue(request: Request) -> Reply:
+        if len(server.requests) == 2:
+            return Reply(500)
+        until = datetime.now(UTC) + timedelta(minutes=next(minutes))
+        issued = {
+            "AccessKeyId": "key",
+            "SecretAccessKey": "secret",
+            "Token": "token",
+            "Expiration": until.isoformat(),
+        }
+        return Reply(body=json.dumps(issued).encode())
+
+    with scripted(issue) as server:
+        bare.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/credentials")
+        current = credentials_source()
+        # In their last minutes they have to be renewed.
+        with (
+            mock.patch(
+                "botocore.credentials.ContainerMetadataFetcher.RETRY_ATTEMPTS", 1, create=True
+            ),
+            mock.patch("botocore.utils.ContainerMetadataFetcher.RETRY_ATTEMPTS", 1),
+            pytest.raises(Unavailable, match="could not be renewed") as caught,
+        ):
+            current()
+        assert caught.value.hint
+        assert current().token == "token"

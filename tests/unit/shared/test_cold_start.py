@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from consumers.registry import REGISTRY
+from tests.support import records as make
+from tests.support.scripted_http import Reply, scripted
 
 ROOT = Path(__file__).parents[3]
 # Every address leads nowhere: a sink that connected while it is opened would fail.
@@ -66,6 +69,33 @@ def test_a_handler_starts_with_what_it_needs(consumer: str) -> None:
     loaded = set(shown.stdout.split())
     assert {f"consumers.{consumer}.sink", "shared.parking"} <= loaded
     assert not loaded & set(WITHOUT[consumer])
+
+
+def test_audit_answers_without_botocore() -> None:
+    """From the start to an object in S3; parking alone would need it."""
+    event = make.event(make.stream_record(None, make.order(), sequence=1))
+    code = (
+        "import json, sys\n"
+        "from consumers.audit.handler import handler\n"
+        "answer = handler(json.load(sys.stdin), None)\n"
+        "assert answer == {'batchItemFailures': []}, answer\n"
+        "print(*sys.modules)"
+    )
+    with scripted(lambda _: Reply()) as server:
+        shown = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env={**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url},
+            input=json.dumps(event),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert [request.method for request in server.requests] == ["PUT"]
+    # The last line: the one before is the batch's telemetry.
+    loaded = set(shown.stdout.splitlines()[-1].split())
+    assert "consumers.audit.sink" in loaded
+    assert not loaded & {"boto3", "botocore", "urllib3"}
 
 
 def test_a_wrong_setting_stops_the_start() -> None:
