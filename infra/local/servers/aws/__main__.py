@@ -19,6 +19,7 @@ from infra.local.servers.aws.http_server import Message, Receive, Send, serve
 from infra.local.servers.aws.journal import DamagedJournal, Journal
 from infra.local.servers.aws.objects import Objects
 from infra.local.servers.aws.queues import Queues
+from infra.local.servers.aws.repeated import remember
 from infra.local.servers.aws.speed import speed_up
 from infra.local.servers.aws.tables_replay import Tables
 
@@ -86,6 +87,7 @@ def _restore(folder: Path) -> tuple[Journal, Tables]:
     tables.hook()
     objects.hook()
     speed_up()
+    remember()
     return journal, tables
 
 

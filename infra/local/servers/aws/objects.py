@@ -7,6 +7,7 @@ Lock); those go into the journal.
 Not kept: multipart uploads that were not completed.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -124,21 +125,33 @@ class Objects:
     def _on_persist(self, persist: Callable[..., Any]) -> Callable[..., Any]:
         def hooked(bucket: str, key: str, record: dict[str, Any]) -> None:
             # The lock before the object: a lock without its object hurts nobody.
-            self._journal.commit(look=True)
+            for operation in self.changes():
+                self._journal.append(operation)
+            self._journal.commit(look=False)
             body, path = record["body"], s3._object_disk_path(bucket, key)
-            described = True
-            if body is not None and not Path(path).exists():
+            if body is None or Path(path).exists():
+                persist(bucket, key, record)
+                written = record["body"] is None
+            else:
                 # A new object's metadata first: data without it would come back half described,
                 # metadata without data comes back as no object.
                 persist(bucket, key, {**record, "body": None})
-                described = Path(f"{path}.meta.json").is_file()
-            if described:
-                persist(bucket, key, record)
-            if not described or record["body"] is not None:
+                written = Path(f"{path}.meta.json").is_file() and _write(path, body)
+                record["body"] = None  # as `persist` does: it is read from the file
+            if not written:
                 # It logs a failure and answers 200.
                 stop_server(f"object {bucket}/{key} cannot be written; the line above says why")
 
         return hooked
+
+
+def _write(path: str, body: bytes) -> bool:
+    try:
+        s3._atomic_write(path, body)
+    except OSError as error:
+        sys.stderr.write(f"{path}: {error.strerror}\n")
+        return False
+    return True
 
 
 def _without_objects(name: str, value: Any) -> Any:
