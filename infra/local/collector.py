@@ -7,8 +7,9 @@ as long with it. What it is there for, cycles, comes from exceptions and from bo
 
 import gc
 
-# Containers made, less those freed, until the young ones are looked at: two pages.
-YOUNG = 100_000
+# Containers made, less those freed, until the young ones are looked at: ten pages, which is as much
+# as is kept of a shard. With a fifth of it, parsing a page took half as long again.
+YOUNG = 500_000
 
 
 class SeldomCollected:
