@@ -52,7 +52,7 @@ class Size:
 
 
 _SIZES = {
-    Scale.SHORT: Size(20.0, 3_000, ("search",)),
+    Scale.SHORT: Size(20.0, 9_000, ("search",)),
     Scale.FULL: Size(60.0, 20_000, tuple(_ALL)),
 }
 
