@@ -132,7 +132,7 @@ def a_late_record_that_holds_no_mark_back(patch: Patch) -> None:
 
 def a_page_ahead_that_a_failed_batch_takes_along(patch: Patch) -> None:
     def pause(self: reader.ShardReader, reason: str) -> float:
-        self._cursor._page = None
+        self._cursor._ready.clear()
         return paused(self, reason)
 
     paused = reader.ShardReader._pause
@@ -140,10 +140,10 @@ def a_page_ahead_that_a_failed_batch_takes_along(patch: Patch) -> None:
 
 
 def a_page_ahead_that_counts_as_read(patch: Patch) -> None:
-    def read(self: ReadAhead, limit: int) -> None:
-        ahead(self, limit)
-        if self._page is not None:
-            newest[self].read(self._page)
+    def read(self: ReadAhead, wanted: int) -> None:
+        ahead(self, wanted)
+        for sifted in self._ready:
+            newest[self].read(sifted.page)
 
     def deliver(self: reader.ShardReader, batch: delivery.Batch) -> float:
         newest[self._cursor] = self._progress

@@ -100,6 +100,8 @@ class ScriptedStream:
         self.by_id: dict[str, ScriptedShard] = {SHARD: ScriptedShard()}
         self.fail: list[Exception] = []
         self.during: list[Callable[[], object]] = []
+        # A page has so many records at most, and one of `many` is not taken for the last.
+        self.page, self.many = 1_000, 100
         self.reads = 0
         self.wakes: list[Callable[[], None]] = []
 
@@ -140,14 +142,15 @@ class ScriptedCursor:
             self.at = self._find(shard)
         if self.at < shard.trimmed:
             raise Trimmed("forgotten")
-        found = shard.entries[self.at : self.at + limit]
+        found = shard.entries[self.at : self.at + min(limit, stream.page)]
         self.at += len(found)
         closed = shard.closed and self.at == len(shard.entries)
         if found:
             self.position = found[-1].mark
         mark = "" if self.position in {TRIM_HORIZON, LATEST} else self.position
         caught_up = None if found or closed else stream.clock.wall()
-        return Page(found, mark, closed, caught_up)
+        more = not closed and len(found) >= min(limit, stream.many)
+        return Page(found, mark, closed, more, caught_up)
 
     def _find(self, shard: ScriptedShard) -> int:
         if self.position == TRIM_HORIZON:

@@ -1,10 +1,27 @@
 """From pages to batches: the filter, the batch's size, its window and its weight."""
 
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from infra.local.mapping.config import MappingConfig
 from infra.local.mapping.delivery import MAX_PAYLOAD_BYTES, Batch, fitting
 from infra.local.mapping.source import Clock, Entry, Page
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """A page, and what of it passed the filter.
+
+    Attributes:
+        page: as it was read.
+        wanted: its entries that are to be delivered; encoded by now.
+        size: of these, in bytes, with a comma behind each.
+    """
+
+    page: Page
+    wanted: Sequence[Entry]
+    size: int
 
 
 class Intake:
@@ -25,27 +42,31 @@ class Intake:
         """How many records are missing to a full batch."""
         return self._config.batch_size - len(self._waiting)
 
-    def take(self, page: Page) -> int:
-        """Take what the filter lets through. Returns how many records it kept away."""
-        if page.entries and not self._waiting:
-            self._open_window()
-        matches, since, waiting = self._config.filter.matches, self._since, self._waiting
-        kept_away = 0
-        for entry in page.entries:
-            if entry.arrived >= since and matches(entry.view):
-                waiting.append(entry)
-                self._bytes += len(entry.encoded) + 1
-            else:
-                kept_away += 1
-        return kept_away
+    def sift(self, page: Page) -> Sifted:
+        """Apply the filter; any thread may."""
+        matches, since = self._config.filter.matches, self._since
+        wanted = [each for each in page.entries if each.arrived >= since and matches(each.view)]
+        return Sifted(page, wanted, sum(len(entry.encoded) + 1 for entry in wanted))
 
-    def ready(self, closed: bool) -> bool:
-        """Whether a batch is to be cut: full, heavy, or its window is over, or nothing follows."""
+    def take(self, sifted: Sifted) -> int:
+        """Take what passed the filter. Returns how many records it kept away."""
+        entries = sifted.page.entries
+        if entries and not self._waiting:
+            self._open_window()
+        self._waiting += sifted.wanted
+        self._bytes += sifted.size
+        return len(entries) - len(sifted.wanted)
+
+    def ready(self, closed: bool, more: bool) -> bool:
+        """Whether a batch is to be cut: full, heavy, or its window is over, or nothing follows.
+
+        More that was read by now goes into the batch, too.
+        """
         return bool(self._waiting) and (
             closed
             or len(self._waiting) >= self._config.batch_size
             or self._bytes >= MAX_PAYLOAD_BYTES
-            or self._clock.monotonic() >= self._window_end
+            or (not more and self._clock.monotonic() >= self._window_end)
         )
 
     def cut(self) -> Batch:

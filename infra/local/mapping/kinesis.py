@@ -156,7 +156,7 @@ class KinesisCursor:
             self._emit_all(late, emitted)
         self._mark = self._mark or page.mark
         caught_up_at = None if emitted else page.caught_up_at
-        return Page(emitted, self._safe(), page.closed, caught_up_at, page.retry_after)
+        return Page(emitted, self._safe(), page.closed, page.more, caught_up_at, page.retry_after)
 
     def behind(self) -> int:
         """How many unread stream records are known to be there."""

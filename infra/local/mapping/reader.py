@@ -124,7 +124,7 @@ class ShardReader:
             self._progress.save()
         elif self._batches:
             return self._deliver(self._batches[0])
-        elif self._intake.ready(self._closed):
+        elif self._intake.ready(self._closed, self._cursor.begun):
             self._batches.append(self._intake.cut())
         elif self._closed:
             self._progress.save(closed=True)
@@ -136,7 +136,7 @@ class ShardReader:
     def _read(self) -> float:
         self._progress.save_now_and_then()
         try:
-            page = self._cursor.read(self._intake.room)
+            sifted = self._cursor.read()
         except Trimmed as error:
             self._reopen(error)
             return 0.0
@@ -147,7 +147,8 @@ class ShardReader:
             self._owe_gap("the stream forgot the shard before it was read to its end")
             return 0.0
         self._failures = 0
-        self.numbers.filtered += self._intake.take(page)
+        page = sifted.page
+        self.numbers.filtered += self._intake.take(sifted)
         self._closed = page.closed
         self._progress.read(page)
         self._settle()
@@ -165,7 +166,7 @@ class ShardReader:
             self._give_up(batch, expired, Condition.AGE)
             return 0.0
         entries = batch.entries
-        # The next page is read meanwhile; nothing is asked of it before it is needed.
+        # The next batch is read meanwhile; nothing is asked of it before it is needed.
         self._cursor.begin(self._intake.room)
         outcome = self._wiring.invoke(lambda_event([entry.encoded for entry in entries]))
         batch.tries += 1
@@ -222,7 +223,8 @@ class ShardReader:
 
     def _open(self, position: str) -> ReadAhead:
         cursor = self._wiring.stream.open(self.shard_id, position)
-        return ReadAhead(cursor, self._wiring.beside)
+        beside, sift = self._wiring.beside, self._intake.sift
+        return ReadAhead(cursor, beside, sift, self._config.batch_size)
 
     def _owe_gap(self, reason: str) -> None:
         self.numbers.gaps += 1

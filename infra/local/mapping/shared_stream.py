@@ -15,7 +15,6 @@ from weakref import WeakValueDictionary
 
 from infra.local.mapping.source import (
     LATEST,
-    MANY,
     TRIM_HORIZON,
     Clock,
     Cursor,
@@ -109,7 +108,7 @@ class _Tail:
         self._entries: list[Entry] = []
         self._numbers: list[int] = []
         self._bytes = 0
-        self._closed = False
+        self._closed = self._more = False
         self._caught_up_at: float | None = None
         self._pause = self.sharing.first_pause
         self._next_read = 0.0
@@ -150,7 +149,8 @@ class _Tail:
         self._start = self._end = after
         self._entries.clear()
         self._numbers.clear()
-        self._bytes, self._closed, self._caught_up_at = 0, False, None
+        self._bytes, self._caught_up_at = 0, None
+        self._closed = self._more = False
         self._next_read = 0.0
 
     def _kept(self, after: int, mark: str, limit: int) -> Page | None:
@@ -160,8 +160,8 @@ class _Tail:
         first = bisect_right(self._numbers, after)
         if first < len(self._entries):
             found = self._entries[first : first + limit]
-            closed = self._closed and first + limit >= len(self._entries)
-            return Page(found, found[-1].mark, closed)
+            last = first + limit >= len(self._entries)
+            return Page(found, found[-1].mark, self._closed and last, self._more or not last)
         if self._closed:
             return Page((), mark, closed=True)
         left = self._next_read - self._clock.monotonic()
@@ -185,10 +185,10 @@ class _Tail:
                 return  # somebody was ahead, and took the end along
             if page.entries:
                 self._keep(page.entries)
-                self._schedule(0.0 if len(page.entries) >= MANY else self.sharing.first_pause)
+                self._schedule(0.0 if page.more else self.sharing.first_pause)
             else:
                 self._schedule(min(self._pause * 2, self.sharing.last_pause))
-            self._closed = page.closed
+            self._closed, self._more = page.closed, page.more
             if page.caught_up_at is not None:
                 self._caught_up_at = page.caught_up_at
         if page.entries or page.closed:

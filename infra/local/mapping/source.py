@@ -81,6 +81,7 @@ class Page:
         entries: in the order of delivery.
         mark: the position behind them; "" while nothing was ever read.
         closed: the shard is closed, and nothing follows these entries.
+        more: more is likely to lie behind these entries already.
         caught_up_at: if nothing followed, when that was so, in seconds since the epoch: all
             that was in the stream by then has been read. None if more may be there.
         retry_after: seconds after which it makes sense to read again.
@@ -89,6 +90,7 @@ class Page:
     entries: Sequence[Entry]
     mark: str
     closed: bool = False
+    more: bool = False
     caught_up_at: float | None = None
     retry_after: float = 0.0
 

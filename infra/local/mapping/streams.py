@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from infra.local.mapping.lambda_records import StreamEntry
 from infra.local.mapping.source import (
     LATEST,
+    MANY,
     TRIM_HORIZON,
     Clock,
     Page,
@@ -142,12 +143,15 @@ class StreamCursor:
             self._position = entries[-1].sequence_number
         self._iterator = answer.get("NextShardIterator")
         self._closed = self._iterator is None
-        return self._page(entries, asked_at)
+        more = not self._closed and len(entries) >= min(limit, MANY)
+        return self._page(entries, asked_at, more=more)
 
-    def _page(self, entries: list[StreamEntry], asked_at: float | None = None) -> Page:
+    def _page(
+        self, entries: list[StreamEntry], asked_at: float | None = None, *, more: bool = False
+    ) -> Page:
         mark = "" if self._position in (TRIM_HORIZON, LATEST) else self._position
         caught_up_at = None if entries or self._closed else asked_at
-        return Page(entries, mark, self._closed, caught_up_at)
+        return Page(entries, mark, self._closed, more, caught_up_at)
 
     def behind(self) -> int:
         """Unknown: the API does not tell."""

@@ -25,7 +25,7 @@ class Wiring:
         checkpoints: where it keeps how far it is.
         clock: time.
         chance: spreads the retries.
-        beside: how the next page is read during an invocation.
+        beside: how the next pages are read during an invocation.
     """
 
     config: MappingConfig

@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,7 @@ def test_at_the_end_of_the_stream_nothing_is_read_ahead(tmp_path: Path) -> None:
     assert reads == [1]
 
 
-def test_a_page_that_1_mb_ended_is_not_taken_for_the_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ahead, "MANY", 3)
+def test_a_page_that_1_mb_ended_is_not_taken_for_the_last(tmp_path: Path) -> None:
     reads = []
 
     def answer(numbers: list[int], event: Mapping[str, Any]) -> Any:
@@ -76,6 +74,7 @@ def test_a_page_that_1_mb_ended_is_not_taken_for_the_last(
         return took(numbers, event)
 
     rig = filled(Rig(tmp_path, answer, batch_size=10), 3)
+    rig.scripted.many = 3
     rig.drain()
     assert reads == [2]
 
@@ -228,3 +227,94 @@ def test_deliveries_and_their_times_are_those_without(tmp_path: Path, seed: int)
     with_it = played("ahead", at_once)
     assert with_it == played("plain", when_needed)
     assert with_it[0]
+
+
+THIRDS = range(0, 200, 3)
+ONE_IN_THREE = json.dumps(
+    {"dynamodb": {"Keys": {"PK": {"S": [f"SCORE#s-{number}" for number in THIRDS]}}}}
+)
+
+
+def test_a_batch_is_filled_from_what_was_read_during_the_one_before(tmp_path: Path) -> None:
+    """However many pages that takes, and without waiting for it when the function is idle."""
+    rig = filled(Rig(tmp_path, batch_size=10, filters=[ONE_IN_THREE]), 200)
+    rig.drain()
+    assert [len(batch) for batch in rig.invocations] == [4, 10, 10, 10, 10, 10, 10, 3]
+    assert delivered(rig.invocations) == list(THIRDS)
+    assert rig.times[0] == rig.times[-1]
+
+
+def test_one_thread_at_a_time_reads_ahead(tmp_path: Path) -> None:
+    """Though the batch under way is tried again before it has ended."""
+    begun: list[Callable[[], None]] = []
+
+    def beside(call: Callable[[], None]) -> Callable[[], None]:
+        begun.append(call)
+        return call
+
+    rig = Rig(tmp_path, raises, batch_size=2)
+    rig.wiring = replace(rig.wiring, beside=beside)
+    rig.restart()
+    filled(rig, 10).run(60)
+    assert len(rig.invocations) > 5
+    assert len(begun) == 1
+
+
+def test_not_more_is_read_ahead_than_one_batch_and_ten_pages(tmp_path: Path) -> None:
+    reads = []
+
+    def answer(numbers: list[int], event: Mapping[str, Any]) -> Any:
+        reads.append(rig.scripted.reads)
+        return took(numbers, event)
+
+    rig = filled(Rig(tmp_path, answer, batch_size=2), 40)
+    rig.drain()
+    assert max(after - before for before, after in pairwise(reads)) == 1
+    reads.clear()
+    some = json.dumps({"dynamodb": {"Keys": {"PK": {"S": ["SCORE#s-1", "SCORE#s-90"]}}}})
+    rig = filled(Rig(tmp_path / "few", answer, batch_size=2, filters=[some]), 100)
+    rig.drain()
+    assert rig.invocations == [[1], [90]]
+    assert reads[0] == 1 + ahead.MAX_PAGES
+
+
+def test_what_is_read_ahead_has_6_mb_at_most_and_a_page(tmp_path: Path) -> None:
+    reads = []
+
+    def answer(numbers: list[int], event: Mapping[str, Any]) -> Any:
+        reads.append(rig.scripted.reads)
+        return took(numbers, event)
+
+    rig = Rig(tmp_path, answer, batch_size=100)
+    rig.scripted.page = rig.scripted.many = 4
+    rig.scripted.put(*[record(number, note="x" * 390_000) for number in range(60)])
+    rig.drain()
+    assert reads[0] == 6
+    assert max(rig.sizes) <= 6 * 1024 * 1024
+    assert delivered(rig.invocations) == list(range(60))
+
+
+def test_a_filter_that_fails_loses_no_page(tmp_path: Path) -> None:
+    """Our own fault, in the thread that reads ahead: loud, and tried again with the same page."""
+
+    class Failing:
+        def __init__(self) -> None:
+            self.left = 3
+
+        def matches(self, view: Mapping[str, Any]) -> bool:
+            if view["dynamodb"]["Keys"]["PK"]["S"] == "SCORE#s-3" and self.left:
+                self.left -= 1
+                raise ZeroDivisionError
+            return True
+
+    rig = Rig(tmp_path, batch_size=2)
+    rig.configure(filter=Failing())
+    filled(rig, 6)
+    faults = 0
+    for _ in range(50):
+        try:
+            rig.run(1)
+        except ZeroDivisionError:
+            faults += 1
+    assert faults == 3
+    assert rig.invocations == [[0, 1], [2, 3], [4, 5]]

@@ -57,6 +57,26 @@ def test_five_consumers_cost_one_read() -> None:
     assert all(page.entries[0] is pages[0].entries[0] for page in pages)  # encoded once, too
 
 
+def test_a_page_says_whether_more_lies_behind_it() -> None:
+    """Also where what is kept ends, and the stream goes on: a remainder is not the end."""
+    shared = Shared(12)
+    shared.inner.page, shared.inner.many = 5, 5
+    cursor = shared.open()
+    found = [(page.entries and numbers(page), page.more) for page in map(cursor.read, [3] * 6)]
+    assert found == [
+        ([0, 1, 2], True),
+        ([3, 4], True),
+        ([5, 6, 7], True),
+        ([8, 9], True),
+        ([10, 11], False),
+        ((), False),
+    ]
+    late = shared.open()
+    assert [late.read(10).more, late.read(10).more] == [True, False]
+    shared.inner.by_id[SHARD].closed = True
+    assert not shared.open().read(100).more
+
+
 def test_quiet_consumers_cost_one_poll_for_all() -> None:
     shared = Shared(1, first_pause=0.02, last_pause=0.1)
     cursors = [shared.open() for _ in range(5)]

@@ -171,3 +171,11 @@ def test_what_is_no_stream_record_is_refused(change: Any) -> None:
     source, _ = stream({"ShardIterator": "i1"}, {"Records": [{"dynamodb": change}]})
     with pytest.raises(Malformed, match="no sequence number"):
         source.open("s", TRIM_HORIZON).read(1)
+
+
+def test_a_page_that_is_full_or_large_says_that_more_follows() -> None:
+    full, few, large, last = page(1, 2), page(3), page(*range(10, 110)), page(*range(110, 210))
+    del last["NextShardIterator"]
+    source, _ = stream({"ShardIterator": "i"}, full, few, large, last)
+    cursor = source.open("s", TRIM_HORIZON)
+    assert [cursor.read(limit).more for limit in (2, 2, 1_000, 1_000)] == [True, False, True, False]
