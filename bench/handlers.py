@@ -33,9 +33,9 @@ SIZES = (10, 100, 1_000, 10_000)
 # A batch of 10,000 may cost as much per record as one of 100: what is over that is noise.
 _GROWTH = 1.0
 # How often each side is called in a turn, and how many turns it has, by the size of the batch.
-_CALLS = {10: 40, 100: 10, 1_000: 2, 10_000: 1}
-_ROUNDS = {10: 7, 100: 7, 1_000: 9, 10_000: 5}
-_SHORT_ROUNDS, _SHORT_CALLS = 5, 1
+_CALLS = {10: 40, 100: 10, 1_000: 3, 10_000: 1}
+_ROUNDS = {10: 7, 100: 7, 1_000: 15, 10_000: 5}
+_SHORT_ROUNDS, _SHORT_CALLS = 5, 3
 _NAIVE_RECORDS = 100
 
 

@@ -16,7 +16,8 @@ yields the same tag in both keys.
 
 from enum import StrEnum
 
-_LEASE = ":lease"
+# What the key of a lease has behind that of the value.
+LEASE = ":lease"
 
 
 class Cached(StrEnum):
@@ -51,13 +52,13 @@ def value_key(entry: str) -> str:
 
 def lease_key(entry: str) -> str:
     """The key that holds the entry's lease, in the same slot as its value."""
-    return "{" + entry + "}" + _LEASE
+    return "{" + entry + "}" + LEASE
 
 
 def keys_of(entry: str) -> tuple[str, str]:
     """Both keys of an entry: all that an invalidation removes."""
     value = "{" + entry + "}"
-    return value, value + _LEASE
+    return value, value + LEASE
 
 
 def entry_of(key: str) -> str | None:

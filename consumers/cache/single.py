@@ -10,7 +10,7 @@ from consumers.cache.connection import (
     Refused,
     encode,
 )
-from shared.cache_keys import keys_of
+from shared.cache_keys import LEASE, value_key
 from shared.clock import Deadline
 from shared.errors import Retryable, Unavailable
 
@@ -27,6 +27,9 @@ _HINTS = {
     "READONLY": "the endpoint leads to a replica: after a failover it is resolved anew",
     "OOM": "the cache is full and refuses commands: set an eviction policy such as allkeys-lru",
 }
+
+
+_LEASE_BYTES = len(LEASE.encode())
 
 
 class SingleServer:
@@ -117,9 +120,7 @@ def unlink_command(entries: Sequence[str]) -> bytes:
     """
     parts = [f"*{2 * len(entries) + 1}\r\n$6\r\nUNLINK\r\n"]
     for entry in entries:
-        value, lease = keys_of(entry)
-        size = len(value) if value.isascii() else len(value.encode())
-        # The lease's key is the value's, and more that is ASCII.
-        more = size + len(lease) - len(value)
-        parts.append(f"${size}\r\n{value}\r\n${more}\r\n{lease}\r\n")
+        key = value_key(entry)
+        size = len(key) if key.isascii() else len(key.encode())
+        parts.append(f"${size}\r\n{key}\r\n${size + _LEASE_BYTES}\r\n{key}{LEASE}\r\n")
     return "".join(parts).encode()

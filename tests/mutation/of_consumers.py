@@ -83,9 +83,9 @@ CONSUMERS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "cache: an invalidation ends the lease",
-        "shared/cache_keys.py",
-        "    return value, value + _LEASE\n",
-        "    return value, value\n",
+        "consumers/cache/single.py",
+        "{key}{LEASE}\\r\\n\")",
+        "{key}{key}\\r\\n\")",
         ("tests/contract/cache/test_cache_reader.py::test_an_invalidation_beats_a_slow_reader",),
     ),
     Mutant(
