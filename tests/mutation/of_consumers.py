@@ -84,8 +84,8 @@ CONSUMERS: tuple[Mutant, ...] = (
     Mutant(
         "cache: an invalidation ends the lease",
         "consumers/cache/single.py",
-        "{key}{LEASE}\\r\\n\")",
-        "{key}{key}\\r\\n\")",
+        '{key}{LEASE}\\r\\n")',
+        '{key}{key}\\r\\n")',
         ("tests/contract/cache/test_cache_reader.py::test_an_invalidation_beats_a_slow_reader",),
     ),
     Mutant(
