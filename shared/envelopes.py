@@ -9,7 +9,7 @@ Kinesis") and "Using Kinesis Data Streams to capture changes to DynamoDB".
 
 from binascii import a2b_base64
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import orjson
 
@@ -20,6 +20,7 @@ from shared.records import KINESIS, STREAM, Record, malformed_record
 _CHANGES = frozenset({"INSERT", "MODIFY", "REMOVE"})
 
 
+@final
 class Unreadable(NamedTuple):
     """An entry of a batch that is no record; `raw` is kept for parking."""
 
@@ -73,7 +74,6 @@ def _read_entries(
 ) -> Iterator[Record | Unreadable]:
     """Read what is sound, with only the checks that show that it is; the rest carefully."""
     for entry in entries:
-        record = None
         try:
             source = entry["eventSource"]
             if source == STREAM:
@@ -86,10 +86,11 @@ def _read_entries(
                 raise KeyError(source)
             name = payload["eventName"]
             if change.__class__ is dict and number.__class__ is str and number and name in _CHANGES:
-                record = Record(entry, payload, change, name, number)
+                yield Record(entry, payload, change, name, number)
+                continue
         except (KeyError, TypeError, ValueError, RecursionError):
-            record = None  # what is wrong is said by the careful way
-        yield _read_entry(entry) if record is None else record
+            pass  # what is wrong is said by the careful way
+        yield _read_entry(entry)
 
 
 def _read_entry(entry: Any) -> Record | Unreadable:

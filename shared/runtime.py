@@ -136,7 +136,7 @@ class Consumer(Generic[Op]):
         project, operations, positions = self._project, batch.operations, batch.positions
         tracing, heartbeat_time = self._tracing, entities.HEARTBEAT_TIME
         for index, entry in enumerate(found):
-            if isinstance(entry, Unreadable):
+            if type(entry) is Unreadable:
                 self._condemn(batch, index, entry.error)
                 continue
             image = entry.change.get("NewImage")
