@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -138,20 +138,50 @@ class Compared:
     theirs_cpu: float
 
 
-def compare(ours: Side, theirs: Side, name: str, *, rounds: int, calls: int) -> Compared:
-    """Let both run in turns, each first as often as the other; one call of each is not counted."""
-    for side in (ours, theirs):
-        side.ask("run", name=name, calls=max(1, calls // 10))
-    ratios: list[float] = []
-    times: dict[str, list[float]] = {"ours": [], "theirs": [], "ours_cpu": [], "theirs_cpu": []}
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a side does in each round: so many calls with the input of this name."""
+
+    side: Side
+    name: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one call in seconds: the median of a turn's calls by the clock, their mean in CPU."""
+
+    wall: float
+    cpu: float
+
+
+def take_turns(turns: Sequence[Turn], rounds: int) -> list[list[Cost]]:
+    """For each round what each turn cost; every other round in the reverse order.
+
+    Some calls of each go before, which are not counted.
+    """
+    for turn in turns:
+        turn.side.ask("run", name=turn.name, calls=max(1, turn.calls // 10))
+    found: list[list[Cost]] = []
     for number in range(rounds):
-        order = [("ours", ours), ("theirs", theirs)]
-        found: dict[str, float] = {}
-        for which, side in order if number % 2 == 0 else reversed(order):
-            answer = side.ask("run", name=name, calls=calls)
-            found[which] = median(answer["wall"]) / 1e9
-            found[f"{which}_cpu"] = sum(answer["cpu"]) / len(answer["cpu"]) / 1e9
-        ratios.append(found["theirs"] / found["ours"])
-        for key, value in found.items():
-            times[key].append(value)
-    return Compared(median(ratios), **{key: median(values) for key, values in times.items()})
+        places = range(len(turns))
+        costs: dict[int, Cost] = {}
+        for place in places if number % 2 == 0 else reversed(places):
+            turn = turns[place]
+            answer = turn.side.ask("run", name=turn.name, calls=turn.calls)
+            cpu = sum(answer["cpu"]) / len(answer["cpu"])
+            costs[place] = Cost(median(answer["wall"]) / 1e9, cpu / 1e9)
+        found.append([costs[place] for place in places])
+    return found
+
+
+def compare(ours: Side, theirs: Side, name: str, *, rounds: int, calls: int) -> Compared:
+    """Let both run in turns, each first as often as the other."""
+    found = take_turns([Turn(ours, name, calls), Turn(theirs, name, calls)], rounds)
+    return Compared(
+        ratio=median(b.wall / a.wall for a, b in found),
+        ours=median(a.wall for a, _ in found),
+        theirs=median(b.wall for _, b in found),
+        ours_cpu=median(a.cpu for a, _ in found),
+        theirs_cpu=median(b.cpu for _, b in found),
+    )

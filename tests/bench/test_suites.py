@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from bench import decode, suites
 from bench.figures import Scale
 from bench.loopback import Loopback
-from bench.side import Side, SideFailed, compare, give, lambda_environment
+from bench.side import Side, SideFailed, Turn, compare, give, lambda_environment, take_turns
 from bench.workload import prepared
 
 
@@ -44,6 +47,31 @@ def test_the_slower_side_is_theirs_when_the_ratio_is_above_one() -> None:
         compared = compare(ours, theirs, "batch", rounds=3, calls=3)
     assert compared.ratio > 2
     assert compared.theirs > compared.ours
+
+
+def test_turns_cost_what_they_do_and_each_is_first_as_often() -> None:
+    environment = lambda_environment()
+    with (
+        Side("bench.decode:both_images", environment) as few,
+        Side("bench.decode:both_images", environment) as many,
+    ):
+        give("few", prepared("audit", 20), (few,), "bench.decode:changes")
+        give("many", prepared("audit", 400), (many,), "bench.decode:changes")
+        asked: list[str] = []
+        for side in (few, many):
+            side.ask = _noting(side.ask, asked)  # type: ignore[method-assign]
+        found = take_turns([Turn(few, "few", 3), Turn(many, "many", 2)], rounds=4)
+    assert asked == ["few", "many", *["few", "many", "many", "few"] * 2]
+    assert len(found) == 4
+    assert all(small.wall < large.wall and small.cpu < large.cpu for small, large in found)
+
+
+def _noting(ask: Callable[..., dict[str, Any]], asked: list[str]) -> Callable[..., dict[str, Any]]:
+    def noting(do: str, **arguments: Any) -> dict[str, Any]:
+        asked.append(arguments["name"])
+        return ask(do, **arguments)
+
+    return noting
 
 
 def test_a_target_that_is_not_there_fails_with_its_name() -> None:
