@@ -201,6 +201,8 @@ def test_what_a_worker_printed_outlives_it(make: Make) -> None:
     pid = answer(function)["pid"]
     answer(function, do="print", text="metrics of the last batch")
     os.kill(pid, signal.SIGKILL)
+    # An invocation that meets a dying worker fails, as it should: that is another test's matter.
+    eventually(lambda: not is_running(pid), "it is gone")
     answer(function, do="print", text="a new worker's")
     lines = function.log_path.read_text().splitlines()
     assert lines.index("metrics of the last batch") < lines.index("a new worker's")
