@@ -22,7 +22,7 @@ servers = pytest.fixture(scope="module")(servers_for_a_module)
 
 ITEMS = 100_000
 LIMIT_KB = 300 * 1024
-SMALL, LARGE = 3_000, 9_000
+SMALL, LARGE = 5_000, 15_000
 
 # In a process of its own: the most that it ever held in memory, in kB, and what it found.
 _PROGRAM = """
