@@ -89,7 +89,7 @@ def _is_unicode(value: Any) -> bool:
 
 def _check_length(what: str, text: str, limit: int) -> None:
     # A character takes four bytes at most: a short text need not be encoded to know.
-    if len(text) * 4 > limit and len(text.encode()) > limit:
+    if len(text) * 4 > limit and len(text.encode(errors="surrogatepass")) > limit:
         raise Malformed(
             f"{what} is longer than the {limit:,} bytes that OpenSearch finds as a whole",
             hint="mend the writer, then redrive: cut, the order would be found under a wrong value",
@@ -156,6 +156,7 @@ def _malformed(where: str, wanted: str) -> Malformed:
 
 def _texts(paths: Mapping[str, tuple[str, ...]], where: str) -> tuple[_Text, ...]:
     """The strings that `paths` (field -> path of one step) name."""
+    assert all(FIELDS[field]["type"] != "double" for field in paths), "numbers stand at the top"
     return tuple(_Text(name, field, f"{where}.{name}") for field, (name,) in paths.items())
 
 

@@ -190,6 +190,13 @@ def test_half_a_surrogate_pair_in_the_id_is_malformed() -> None:
             make("o-\udc00")
 
 
+def test_a_long_id_with_half_a_surrogate_pair_is_malformed_too() -> None:
+    # So long that its bytes are counted, once with room for it and once without.
+    for length, reason in ((200, "holds half a surrogate pair"), (600, "is longer than")):
+        with pytest.raises(Malformed, match=reason):
+            order_document("x" * length + "\ud800", raw_image(order()))
+
+
 def test_text_outside_the_basic_plane_stays_as_it_is() -> None:
     assert document(customerId="c-🦉")["customerId"] == "c-🦉"
 
