@@ -121,19 +121,24 @@ def test_credentials_in_the_environment_that_expire_are_read_again(
     assert current().access_key == "key-2"
 
 
+def issued(key: str, minutes: int) -> Reply:
+    """Credentials as a container's local server gives them."""
+    until = datetime.now(UTC) + timedelta(minutes=minutes)
+    credentials = {
+        "AccessKeyId": key,
+        "SecretAccessKey": "secret",
+        "Token": "token",
+        "Expiration": until.isoformat(),
+    }
+    return Reply(body=json.dumps(credentials).encode())
+
+
 def test_credentials_of_a_container_are_renewed(bare: pytest.MonkeyPatch) -> None:
     """As with SnapStart, where they come from a local server."""
     minutes = iter([5, 60])
 
     def issue(request: Request) -> Reply:
-        until = datetime.now(UTC) + timedelta(minutes=next(minutes))
-        issued = {
-            "AccessKeyId": f"key-{len(server.requests)}",
-            "SecretAccessKey": "secret",
-            "Token": "token",
-            "Expiration": until.isoformat(),
-        }
-        return Reply(body=json.dumps(issued).encode())
+        return issued(f"key-{len(server.requests)}", next(minutes))
 
     with scripted(issue) as server:
         bare.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/credentials")
@@ -149,14 +154,7 @@ def test_credentials_that_cannot_be_renewed_are_waited_for(bare: pytest.MonkeyPa
     def issue(request: Request) -> Reply:
         if len(server.requests) == 2:
             return Reply(500)
-        until = datetime.now(UTC) + timedelta(minutes=next(minutes))
-        issued = {
-            "AccessKeyId": "key",
-            "SecretAccessKey": "secret",
-            "Token": "token",
-            "Expiration": until.isoformat(),
-        }
-        return Reply(body=json.dumps(issued).encode())
+        return issued("key", next(minutes))
 
     with scripted(issue) as server:
         bare.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{server.url}/credentials")
